@@ -1,0 +1,105 @@
+/* siphon.core.system: what Lua cannot ask of a terminal and a process. */
+#include "bind/bind.h"
+
+#include <lauxlib.h>
+
+#include <errno.h>
+#include <langinfo.h>
+#include <limits.h>
+#include <locale.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+static int descriptor(lua_State *L) {
+    lua_Integer fd = luaL_optinteger(L, 1, STDERR_FILENO);
+    luaL_argcheck(L, fd >= 0 && fd <= INT_MAX, 1, "a file descriptor");
+    return (int)fd;
+}
+
+/*** system.isatty(fd = 2) -> boolean */
+static int l_system_isatty(lua_State *L) {
+    lua_pushboolean(L, isatty(descriptor(L)));
+    return 1;
+}
+
+/*** system.width(fd = 2) -> columns | nil
+ * Of the window as it is now; nil when it is not a system. */
+static int l_system_width(lua_State *L) {
+    struct winsize size;
+    if (ioctl(descriptor(L), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, size.ws_col);
+    return 1;
+}
+
+/*** system.utf8() -> boolean
+ * Whether the locale of the environment writes UTF-8. */
+static int l_system_utf8(lua_State *L) {
+    locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    lua_pushboolean(L, locale && strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0);
+    if (locale)
+        freelocale(locale);
+    return 1;
+}
+
+/*** system.pid() -> integer */
+static int l_system_pid(lua_State *L) {
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
+/*** system.hostname() -> string */
+static int l_system_hostname(lua_State *L) {
+    char name[HOST_NAME_MAX + 1] = "localhost";
+    gethostname(name, sizeof name - 1);
+    lua_pushstring(L, name);
+    return 1;
+}
+
+/*** system.time() -> seconds
+ * Since 1970, with fractions. */
+static int l_system_time(lua_State *L) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    lua_pushnumber(L, (double)t.tv_sec + (double)t.tv_nsec / 1e9);
+    return 1;
+}
+
+/*** system.random(n) -> string
+ * n bytes (at most 256) from the kernel's generator, for ids. */
+static int l_system_random(lua_State *L) {
+    unsigned char bytes[256];
+    lua_Integer n = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, n > 0 && n <= (lua_Integer)sizeof bytes, 1, "1 to 256 bytes");
+    if (getentropy(bytes, (size_t)n) < 0)
+        return luaL_error(L, "no random bytes: %s", strerror(errno));
+    lua_pushlstring(L, (const char *)bytes, (size_t)n);
+    return 1;
+}
+
+/*** system.free_space(path) -> bytes | nil, message
+ * What an ordinary user may still write to the file system that holds the path. */
+static int l_system_free_space(lua_State *L) {
+    struct statvfs fs;
+    const char *path = luaL_checkstring(L, 1);
+    if (statvfs(path, &fs) < 0) {
+        lua_pushnil(L);
+        lua_pushfstring(L, "%s: %s", path, strerror(errno));
+        return 2;
+    }
+    lua_pushinteger(L, (lua_Integer)fs.f_bavail * (lua_Integer)fs.f_frsize);
+    return 1;
+}
+
+int sph_open_system(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"isatty", l_system_isatty}, {"width", l_system_width},           {"utf8", l_system_utf8},
+        {"pid", l_system_pid},       {"hostname", l_system_hostname},     {"time", l_system_time},
+        {"random", l_system_random}, {"free_space", l_system_free_space}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}
