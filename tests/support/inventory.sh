@@ -1,0 +1,20 @@
+#!/bin/bash
+# Lists all that a bed holds: pools with each of their objects, users, blocklist, Glance's images and files. Two lists
+# are equal when nothing was left behind in between. Objects that librbd makes once in a pool, and keeps, are left out.
+set -euo pipefail
+
+here=$(dirname "$(readlink -f "$0")")
+admin() { "$here/../testbed/testbed" admin --dir "$TESTBED_DIR" "$@"; }
+
+admin ceph osd pool ls | sort | while read -r pool; do
+  echo "pool $pool"
+  admin rados -p "$pool" ls --all |
+    grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring)$' |
+    sed "s/^/$pool /" | sort || true
+done
+admin ceph auth ls -f json | jq -r '.auth_dump[].entity | "user " + .' | sort
+admin ceph osd blocklist ls 2>/dev/null | sed 's/ .*//; s/^/fenced /' | sort
+if [[ -n ${TESTBED_GLANCE_URL-} ]]; then
+  curl -sSf "$TESTBED_GLANCE_URL/v2/images?limit=1000" | jq -r '.images[].id | "glance image " + .' | sort
+  find "$TESTBED_DIR"/glance -path '*images*' -type f | sort
+fi
