@@ -1,0 +1,114 @@
+-- Copies as the users that a cloud has: who may, who may not, and what happens to tokens on the way.
+
+local bed = require "support.keystone_bed"
+
+describe("siphon copy with a Keystone", function()
+  local made
+  setup(function()
+    bed.up()
+    made = bed.collector()
+  end)
+  teardown(function() made.clean() end)
+
+  local function assert_copied(done, source, user)
+    assert.equal("job.done", done.event, done.error and done.error.message)
+    made.image(done.image_id)
+    assert.equal("active", assert(bed.client(user):show(done.image_id)).status)
+    assert.equal(bed.md5(source), bed.glance_md5(user, done.image_id))
+  end
+
+  for cloud, user in pairs { demo = "demo", appcred = "demo", reader = "reader", other = "other" } do
+    it(("works as %s: the image is that project's"):format(cloud), function()
+      local source = made.volume()
+      local done = bed.copy(cloud, source, "glance:as-" .. cloud)
+      assert_copied(done, source, user)
+      local project = bed.identity("GET", "/projects?name=" .. (user == "other" and "other" or "demo")).projects[1].id
+      assert.equal(project, bed.client(user):show(done.image_id).owner)
+    end)
+  end
+
+  it("works as an admin, who need not name the pool, and may choose the owner", function()
+    local source = made.volume()
+    local project = bed.identity("GET", "/projects?name=other").projects[1].id
+    local result = bed.run("admin", { "copy", source, "glance:owned", "--owner", project, "--visibility", "public", "--json" })
+    assert.equal(0, result.code, result.err)
+    local id = made.image(result.out:match '"image_id":"([^"]+)"')
+    local image = bed.client("other"):show(id)
+    assert.same({ project, "public" }, { image.owner, image.visibility })
+  end)
+
+  it("works from OS_* alone", function()
+    local source = made.volume()
+    local env = bed.variables "demo"
+    env.OS_AUTH_TYPE, env.OS_REGION_NAME = "password", "RegionOne"
+    local result = bed.run(nil, { "copy", source, "glance:env", "--pool", "images", "-q" }, env)
+    assert.equal("", result.err)
+    local image = bed.client("demo"):list({ name = "env" })[1]
+    made.image(image.id)
+    assert.equal("active", image.status)
+  end)
+
+  describe("whose token is revoked in mid-job", function()
+    -- Glance keeps what it learned of a token for five minutes, unless told otherwise.
+    setup(function() bed.set_glance "keystone_authtoken.token_cache_time=-1" end)
+    teardown(function() bed.set_glance() end)
+
+    local function copy(over, given)
+      local cloud = assert(bed.cloud("demo", over))
+      local client = assert(require "siphon.clouds".connect(cloud))
+      local source, revoked = made.volume(), nil
+      local result, err = require "siphon.copy".copy {
+        source = source, target = "glance:revoked", pool = "images", glance = client, conf = bed.env.CEPH_CONF, id = "siphon",
+        on_event = function(e)
+          if e.step == "target.copy" and e.state == "done" then
+            revoked = cloud.auth.current.secret
+            bed.revoke(revoked)
+            if given then bed.revoke(given) end
+          end
+        end,
+      }
+      assert.is_userdata(revoked)
+      return source, result, err, cloud.auth.current and cloud.auth.current.secret ~= revoked
+    end
+
+    it("gets a new one and goes on", function()
+      local source, result, err, renewed = copy()
+      assert.is_nil(err)
+      assert.is_true(renewed)
+      made.image(result.image_id)
+      assert.equal(bed.md5(source), bed.glance_md5("demo", result.image_id))
+    end)
+
+    it("ends with a clear error, and undoes what it can, when no new one can be had", function()
+      local token = assert(assert(bed.cloud "demo").auth:token())
+      local source, result, err = copy({ OS_AUTH_TYPE = "v3token", OS_TOKEN = token:reveal(), OS_USERNAME = false,
+        OS_PASSWORD = false }, token)
+      assert.is_nil(result)
+      assert.equal("keystone.unauthorized", err.code)
+      assert.truthy(err.message:find("OS_TOKEN", 1, true))
+      -- What only Glance could undo is named; what lies in the cluster is gone.
+      local id = err.message:match "left behind: Glance image ([%x-]+)"
+      assert.is_string(id, err.message)
+      made.image(id)
+      assert.equal("", bed.rbd("snap ls " .. source))
+    end)
+  end)
+
+  it("says what is wrong before anything is done", function()
+    local source = made.volume()
+    local function refused(code, text, over, ...)
+      local env = bed.variables("demo", over)
+      local result = bed.run(nil, { "copy", source, "glance:refused", "--pool", "images", "-q", ... }, env)
+      assert.equal(code, result.code, result.err)
+      assert.truthy(result.err:find(text, 1, true), result.err)
+      assert.is_nil((result.err .. result.out):find(bed.env.TESTBED_DEMO_PASSWORD, 1, true))
+    end
+    refused(77, "keystone.unauthorized", { OS_PASSWORD = "wrong" })
+    refused(77, "did you mean 'demo'?", { OS_PROJECT_NAME = "demo2" })
+    refused(78, "regions: RegionOne", { OS_REGION_NAME = "RegionTwo" })
+    refused(69, "http.connect", { OS_AUTH_URL = "http://127.0.0.1:9" })
+    refused(78, "OS_AUTH_TYPE", { OS_AUTH_TYPE = "v3kerberos" })
+    refused(78, "has no cloud 'nope'", nil, "--os-cloud", "nope")
+    refused(77, "visibility=public", nil, "--visibility", "public")
+  end)
+end)
