@@ -1,0 +1,144 @@
+/* The `siphon` command: makes an engine, runs lua/siphon/cli in its main task.
+ *
+ * The first interrupt cancels that task, so that a job undoes what it did; the second says that this is going
+ * on; the third gives up and leaves things as they are. */
+#include "bind/bind.h"
+
+#include "engine/engine.h"
+#include "engine/task.h"
+
+#include <lauxlib.h>
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define EXIT_INTERRUPTED 130
+#define MEMORY_LIMIT ((size_t)512 << 20)
+
+#ifndef SIPHON_LUADIR
+#define SIPHON_LUADIR "/usr/local/share/lua/5.4"
+#endif
+
+static sph_engine *engine;
+static volatile sig_atomic_t interrupts;
+
+static void say(const char *text) {
+    ssize_t n = write(STDERR_FILENO, text, strlen(text));
+    (void)n;
+}
+
+static void on_interrupt(int number) {
+    (void)number;
+    switch (++interrupts) {
+    case 1:
+        sph_engine_interrupt(engine);
+        break;
+    case 2:
+        say("\nsiphon: undoing what was done; interrupt once more to leave it as it is\n");
+        break;
+    default:
+        _exit(EXIT_INTERRUPTED);
+    }
+}
+
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away must not kill a job half-way */
+}
+
+/* The tree's own lua/ when the program lies in its build/ (or one folder deeper: a sanitized build), else where
+ * `make install` put it. */
+static void lua_directory(char directory[PATH_MAX]) {
+    char self[PATH_MAX] = "", file[PATH_MAX + 32];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    for (int up = 1; n > 0 && up <= 3; up++) {
+        char *slash = strrchr(self, '/');
+        if (!slash)
+            break;
+        *slash = '\0';
+        snprintf(file, sizeof file, "%s/lua/siphon/init.lua", self);
+        if (up > 1 && access(file, R_OK) == 0) {
+            snprintf(directory, PATH_MAX, "%.4000s/lua", self);
+            return;
+        }
+    }
+    snprintf(directory, PATH_MAX, "%s", SIPHON_LUADIR);
+}
+
+/* (argc, argv) -> the main task's function and its argument */
+static int l_prepare(lua_State *L) {
+    int argc = (int)lua_tointeger(L, 1);
+    char **argv = lua_touserdata(L, 2);
+    char directory[PATH_MAX];
+    lua_directory(directory);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, luaopen_siphon_core);
+    lua_setfield(L, -2, "siphon.core");
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", directory, directory, lua_tostring(L, -1));
+    lua_setfield(L, -3, "path");
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "siphon.cli");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    lua_createtable(L, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    return 2;
+}
+
+static int l_main(lua_State *L) {
+    l_prepare(L);
+    sph_task *task = sph_task_new(L, 2, true);
+    task->main = true;
+    return sph_task_join(L, task);
+}
+
+/* (error) -> exit code: what the command line itself did not report. */
+static int l_report(lua_State *L) {
+    lua_Integer code = EX_SOFTWARE;
+    if (lua_istable(L, 1) && lua_getfield(L, 1, "code") == LUA_TSTRING &&
+        strcmp(lua_tostring(L, -1), "cancelled") == 0)
+        code = EXIT_INTERRUPTED;
+    else
+        fprintf(stderr, "siphon: %s\n", luaL_tolstring(L, 1, NULL));
+    if (code == EX_SOFTWARE && lua_istable(L, 1) && lua_getfield(L, 1, "traceback") == LUA_TSTRING)
+        fprintf(stderr, "%s\n", lua_tostring(L, -1));
+    lua_pushinteger(L, code);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    engine = sph_engine_new(&(sph_engine_options){.memory_limit = MEMORY_LIMIT, .interruptible = true});
+    if (!engine) {
+        say("siphon: out of memory\n");
+        return EX_OSERR;
+    }
+    catch_signals();
+    lua_State *L = sph_engine_lua(engine);
+    lua_pushcfunction(L, l_main);
+    lua_pushinteger(L, argc);
+    lua_pushlightuserdata(L, argv);
+    int code = EX_SOFTWARE;
+    bool ran = lua_pcall(L, 2, 1, 0) == LUA_OK;
+    if (!ran) {
+        lua_pushcfunction(L, l_report);
+        lua_insert(L, -2);
+        ran = lua_pcall(L, 1, 1, 0) == LUA_OK;
+    }
+    if (ran)
+        code = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : EXIT_SUCCESS;
+    sph_engine_free(engine);
+    return code;
+}

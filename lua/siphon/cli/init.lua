@@ -1,0 +1,127 @@
+--- The `siphon` command: finds the command, runs it, turns its error into one line on stderr and an exit
+-- code. Runs in the engine's main task. Only what the command needs is loaded; `siphon --version` needs
+-- nothing.
+
+local cli = {}
+
+local COMMANDS = {
+  { "copy", "copy a volume to a Glance image or to another RBD image" },
+  { "plan", "say what `copy` would do, and why" },
+  { "policies", "list the policies and where each was found" },
+  { "policy", "check a policy against sample situations, or run its specs" },
+  { "run", "run a Lua script with the module `siphon`" },
+  { "help", "explain a command" },
+  { "version", "print the version" },
+}
+
+local HELP = [[
+Usage: siphon COMMAND [OPTION]... [ARGUMENT]...
+
+Turns Ceph RBD volumes into Glance images inside the cluster.
+
+Commands:
+%s
+`siphon COMMAND --help` explains one. The Ceph options of `rbd` (-c, --id, ...) may also come
+before the command, and so may --os-cloud. Glance is found as `openstack` finds it: by OS_* or clouds.yaml.
+]]
+
+-- Options that may come before the command, all of which take a value.
+local LEADING = {
+  ["-c"] = true, ["--conf"] = true, ["--cluster"] = true, ["--id"] = true, ["-n"] = true, ["--name"] = true,
+  ["-k"] = true, ["--keyring"] = true,
+  ["--os-cloud"] = true, ["--os-region-name"] = true, ["--os-interface"] = true, ["--os-service-cloud"] = true,
+}
+
+local function print_help()
+  local lines = {}
+  for i, command in ipairs(COMMANDS) do lines[i] = ("  %-10s %s\n"):format(command[1], command[2]) end
+  io.write(HELP:format(table.concat(lines)))
+  return 0
+end
+
+local function print_version()
+  io.write("siphon ", require("siphon.core").version, "\n")
+  return 0
+end
+
+local function command_names()
+  local names = {}
+  for i, command in ipairs(COMMANDS) do names[i] = command[1] end
+  return names
+end
+
+local function usage(message)
+  require("siphon.errors").raise("usage", nil, message)
+end
+
+-- Splits the arguments: the command's name, and its own arguments with the leading options moved behind it.
+local function split(arguments)
+  local leading, i = {}, 1
+  while arguments[i] and arguments[i]:sub(1, 1) == "-" do
+    local name = arguments[i]:match("^(%-%-[^=]+)=") or arguments[i]
+    if not LEADING[name] then break end
+    leading[#leading + 1] = arguments[i]
+    if name == arguments[i] then
+      i = i + 1
+      leading[#leading + 1] = arguments[i]
+    end
+    i = i + 1
+  end
+  local rest = table.move(arguments, i + 1, #arguments, 1, {})
+  return arguments[i], rest, leading
+end
+
+local function explain(name)
+  if not name then return print_help() end
+  return cli.dispatch { name, "--help" }
+end
+
+--- Runs the command that the arguments name; returns the exit code or raises.
+function cli.dispatch(arguments)
+  local name, rest, leading = split(arguments)
+  if name == nil and #leading == 0 or name == "-h" or name == "--help" then return print_help() end
+  if name == "--version" or name == "-V" or name == "version" then return print_version() end
+  if name == "help" then return explain(rest[1]) end
+  if name == nil then usage("the command is missing (`siphon --help` lists them)") end
+  for _, known in ipairs(command_names()) do
+    if known == name then return require("siphon.cli." .. name).main(rest, leading) end
+  end
+  local what = name:sub(1, 1) == "-" and "option" or "command"
+  usage(("unknown %s '%s'%s (`siphon --help` lists them)"):format(what, name,
+    require("siphon.nearest").hint(name, command_names())))
+end
+
+local function report(err, verbose)
+  local errors = require "siphon.errors"
+  io.stderr:write("siphon: ", errors.line(err), "\n")
+  local cause = verbose and err.cause
+  while cause do
+    io.stderr:write("  because: ", tostring(cause), "\n")
+    cause = cause.cause
+  end
+  if err.traceback and (verbose or err:is("lua.error", "misuse")) then
+    io.stderr:write(err.traceback, "\n")
+  end
+end
+
+local function is_verbose(arguments)
+  for _, argument in ipairs(arguments) do
+    if argument == "-v" or argument == "--verbose" then return true end
+  end
+  return false
+end
+
+--- The whole command. arguments: as in `arg`, without the program. Returns the exit code.
+function cli.main(arguments)
+  local function handler(value) return require("siphon.errors").handler(value) end
+  local ok, result = xpcall(cli.dispatch, handler, arguments)
+  io.stdout:flush()
+  if ok then return result or 0 end
+  -- Shielded, since the error of an interrupted command is to be told too.
+  return require("siphon.core").task.shield(function()
+    report(result, is_verbose(arguments))
+    return require("siphon.cli.exit").code_of(result)
+  end)
+end
+
+return cli

@@ -1,0 +1,130 @@
+--- The parsers of the commands, on lua-argparse: one way to complain, and the options that several commands
+-- share.
+
+local argparse = require "argparse"
+
+local errors = require "siphon.errors"
+local nearest = require "siphon.nearest"
+local openstack = require "siphon.cli.openstack"
+
+local options = {}
+
+local WIDTH = 90
+
+-- Every option name that the parser knows, for the hint.
+local function option_names(parser)
+  local names = {}
+  for _, option in ipairs(parser._options) do
+    for _, name in ipairs(option._aliases) do names[#names + 1] = name end
+  end
+  return names
+end
+
+-- lua-argparse suggests names that are one letter off, on a second line; an error here is one line and names
+-- the nearest.
+local function complain(parser, message)
+  message = message:gsub("\n.*", "")
+  local unknown = message:match("^unknown option '(.-)'$")
+  if unknown then message = message .. nearest.hint(unknown, option_names(parser)) end
+  errors.raise("usage", nil, ("%s (`%s --help` lists what there is)"):format(message, parser._name))
+end
+
+--- A parser for `siphon COMMAND` whose errors are raised as error objects of code "usage".
+function options.parser(command, summary)
+  local parser = argparse("siphon " .. command, summary):add_help(false)
+    :help_max_width(WIDTH):usage_max_width(WIDTH):help_description_margin(25)
+  parser:flag("-h --help", "Show this text."):action(function() error({ help = parser:get_help() }, 0) end)
+  parser.error = complain
+  return parser
+end
+
+--- Where the cluster is, in the words of the `rbd` command. CEPH_CONF, CEPH_ARGS and CEPH_KEYRING count too.
+function options.ceph(parser)
+  parser:group("Ceph, as the ceph tools have it",
+    parser:option("--conf", "Path to the cluster's configuration file (also -c)."):argname "FILE":hidden_name "-c",
+    parser:option("--cluster", "Name of the cluster."):argname "NAME",
+    parser:option("--id", "Client id, without \"client.\"."):argname "ID",
+    parser:option("--name", "Client name, \"client.ID\" (also -n)."):argname "NAME":hidden_name "-n",
+    parser:option("--keyring", "Path to the keyring (also -k)."):argname "FILE":hidden_name "-k")
+end
+
+local function seconds(text)
+  return require("siphon.units").parse_duration(text)
+end
+
+--- What `copy` and `plan` have in common.
+function options.copy(parser)
+  parser:argument("source", "The volume: POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].")
+  parser:argument("target", "glance:NAME, or POOL/[NAMESPACE/]IMAGE; none with --existing-image."):args "?"
+  parser:group("The way",
+    parser:option("--policy", "Policy that decides the route: a name or a file (default: \"default\").")
+      :argname "NAME|FILE",
+    parser:option("--route", "Take this route, whatever the policy says."):argname "NAME",
+    parser:option("--pool", "Pool of Glance's images (default: what Glance tells)."):argname "POOL",
+    parser:option("--image-id", "UUID for the Glance image (default: a new one)."):argname "UUID",
+    parser:option("--timeout", "Give up, and undo, after this time: seconds, or 30s, 5m, 2h."):argname "TIME"
+      :convert(seconds),
+    parser:flag("--no-space-check", "Begin even when the pool may run full."))
+  options.ways(parser)
+  openstack.image(parser)
+  openstack.cloud(parser)
+end
+
+--- The options of the ways themselves: of single routes, of the source's state, of a second cluster.
+function options.ways(parser)
+  parser:group("How it goes that way",
+    parser:option("--disk-format", "Format of the Glance image: raw (default), qcow2, vmdk, vdi, vhd, vhdx.")
+      :argname "FORMAT",
+    parser:flag("--compress", "Compress a qcow2 image."),
+    parser:option("--format-options", "More options of the format, for `qemu-img convert -o`."):argname "OPTIONS",
+    parser:option("--scratch", "Directory for the file that a conversion makes (default: TMPDIR or /var/tmp).")
+      :argname "DIR",
+    parser:option("--flatten", "Who flattens clones: \"host\" (default) or \"mgr\", ceph-mgr."):argname "WHO",
+    parser:option("--allow-format", "Copy a volume that begins with the header of this format."):argname "FORMAT",
+    parser:flag("--allow-encrypted", "Copy the bytes of a LUKS volume as they are."),
+    parser:option("--freeze-command", "Run this just before the snapshot is taken..."):argname "COMMAND",
+    parser:option("--thaw-command", "... and this right after it, whatever happens."):argname "COMMAND",
+    parser:option("--target-conf", "Configuration file of the target's cluster, when it is another one.")
+      :argname "FILE",
+    parser:option("--target-id", "Client id there."):argname "ID",
+    parser:option("--target-keyring", "Path to the keyring for it."):argname "FILE")
+end
+
+--- The options of siphon.copy from parsed arguments.
+function options.request(arguments)
+  return openstack.request(arguments, {
+    disk_format = arguments.disk_format, compress = arguments.compress, format_options = arguments.format_options,
+    scratch = arguments.scratch, flatten = arguments.flatten, allow_format = arguments.allow_format,
+    allow_encrypted = arguments.allow_encrypted, freeze_command = arguments.freeze_command,
+    thaw_command = arguments.thaw_command, target_conf = arguments.target_conf, target_id = arguments.target_id,
+    target_keyring = arguments.target_keyring,
+    source = arguments.source, target = arguments.target, policy = arguments.policy, route = arguments.route,
+    pool = arguments.pool, image_id = arguments.image_id, timeout = arguments.timeout,
+    check_space = not arguments.no_space_check,
+    conf = arguments.conf, cluster = arguments.cluster, id = arguments.id, name = arguments.name,
+    keyring = arguments.keyring,
+  })
+end
+
+--- Calls fn; when --help was asked for, prints it and returns 0.
+function options.guard(fn)
+  local results = table.pack(xpcall(fn, function(value)
+    if type(value) == "table" and value.help then return value end
+    return errors.handler(value)
+  end))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  if results[2].help then
+    io.write(results[2].help, "\n")
+    return 0
+  end
+  error(results[2], 0)
+end
+
+--- Parses the arguments and calls fn with the result; returns what fn returns.
+function options.run(parser, arguments, leading, fn)
+  return options.guard(function()
+    return fn(parser:parse(table.move(arguments, 1, #arguments, #leading + 1, leading)))
+  end)
+end
+
+return options

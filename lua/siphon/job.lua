@@ -1,0 +1,217 @@
+--- One copy as a sequence of steps.
+--
+-- Before a step acts, the job writes down how to undo it (a name and plain data, see siphon.undo). On
+-- failure, on cancellation and when a route gives up, the undos of what was begun run in reverse, shielded
+-- from cancellation.
+--
+-- Inside a job an expected failure is raised (`assert(image:flatten())` keeps the error object); siphon.copy
+-- turns it back into nil and an error.
+--
+-- The event `step` has: step (its name), state, detail (for people), and by state
+--   started
+--   done         seconds
+--   failed       seconds, error
+--   undone       the undo ran
+--   kept         reason: it was not undone
+--   released     what was only needed for the time of the job is gone again
+--   skipped      route, reason: the route does not apply
+--   chosen       route, reason
+--   unsuitable   route, reason: the route was begun and gave up; the next one is tried
+--   note         a policy's siphon.log
+
+local core = require "siphon.core"
+local errors = require "siphon.errors"
+local event = require "siphon.event"
+local journals = require "siphon.journal"
+local progress = require "siphon.progress"
+local undo = require "siphon.undo"
+
+local job = {}
+
+local UNDO_TIMEOUT = 120 -- seconds for one undo, when the cluster does not answer any more
+
+local Job = {}
+Job.__index = Job
+
+--- An id that sorts by time: 20260131-093501-4f9a1c.
+function job.new_id()
+  local random = core.system.random(3):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+  return os.date("!%Y%m%d-%H%M%S-") .. random
+end
+
+--- A job for the request (see siphon.request). Its fields, as they become known: id, request, connections,
+-- source, target, facts, policy, snapshot (the record of the one being copied), route, parent (see siphon.routes).
+function job.new(request)
+  local id = request.job_id
+  return setmetatable({
+    id = id, request = request, started = core.task.now(), entries = {}, left_behind = {},
+    bytes = { copied = 0, through_host = 0 },
+    journal = request.journal or journals.memory(),
+    events = event.emitter(id, request.on_event and { request.on_event } or {}),
+  }, Job)
+end
+
+function Job:emit_step(name, state, fields)
+  local e = { step = name, state = state }
+  for key, value in pairs(fields or {}) do e[key] = value end
+  self.events:emit("step", e)
+end
+
+-- Raises when the record cannot be written: nothing may happen that it does not tell.
+function Job:write(entry)
+  local ok, err = self.journal:put(("step.%04d"):format(entry.number), entry)
+  if not ok then error(err, 0) end
+end
+
+function Job:begin(name, plan)
+  local entry = {
+    number = #self.entries + 1, step = name, state = "started", detail = plan.detail,
+    undo = plan.undo and plan.undo[1], data = plan.undo and plan.undo[2], holds = plan.holds,
+  }
+  self:write(entry)
+  self.entries[entry.number] = entry
+  self:emit_step(name, "started", { detail = plan.detail })
+  return entry
+end
+
+local function is_untouched(err, codes)
+  return codes ~= nil and err:is(table.unpack(codes))
+end
+
+function Job:fail(entry, err, plan, seconds)
+  entry.state = "failed"
+  if is_untouched(err, plan.untouched) then entry.undo = nil end
+  self:emit_step(entry.step, "failed", {
+    detail = entry.detail, seconds = seconds, error = errors.plain(err),
+  })
+  -- The undo stays on record if this cannot be written, which is the safe side.
+  core.task.shield(function() pcall(self.write, self, entry) end)
+  error(err, 0)
+end
+
+--- Does one step: records its undo, calls `act`, records the result. Returns what `act` returns; raises its
+-- error. plan:
+--   detail      what it does, for people
+--   act         function(note); may wait, may raise or return nil, err; note{...} adds to the undo's data
+--               what the step learned (an id)
+--   undo        { name, data }: see siphon.undo
+--   untouched   codes of errors which prove that the step had no effect, so that nothing is undone
+--   holds       names of earlier steps that must not be undone if this one cannot be
+function Job:step(name, plan)
+  core.task.checkpoint()
+  local entry = self:begin(name, plan)
+  local began = core.task.now()
+  local function note(fields)
+    for key, value in pairs(fields) do entry.data[key] = value end
+    self:write(entry)
+  end
+  local results = table.pack(xpcall(plan.act, errors.handler, note))
+  local err = results[2]
+  if results[1] and results[2] == nil and errors.is(results[3]) then results[1], err = false, results[3] end
+  local seconds = core.task.now() - began
+  if not results[1] then self:fail(entry, err, plan, seconds) end
+  entry.state = "done"
+  self:write(entry)
+  self:emit_step(name, "done", { detail = plan.detail, seconds = seconds })
+  return table.unpack(results, 2, results.n)
+end
+
+-- Runs the undo of one entry; returns the state that follows and, for "kept", why.
+function Job:undo_entry(entry)
+  local ran, result, err = pcall(core.task.timeout, UNDO_TIMEOUT, undo.run, entry.undo, entry.data,
+    self.connections)
+  if not ran then result, err = nil, errors.handler(result) end
+  if result == true then return "undone" end
+  return "kept", result == "kept" and err or tostring(err), result ~= "kept" and err or nil
+end
+
+function Job:settle(entry, state, reason, err)
+  entry.state = state
+  pcall(self.write, self, entry)
+  local text = state == "kept" and undo.thing or undo.text
+  self:emit_step(entry.step, state, { detail = text(entry.undo, entry.data), reason = reason })
+  if state == "kept" then
+    self.left_behind[#self.left_behind + 1] = {
+      step = entry.step, text = undo.thing(entry.undo, entry.data), undo = entry.undo, data = entry.data,
+      reason = reason, error = err and errors.plain(err),
+    }
+  end
+end
+
+local SETTLED = { undone = true, kept = true, released = true }
+
+--- Undoes, in reverse, every step after number `from` (default: all) that was begun and is not settled yet.
+-- What cannot be undone is told in events and in `left_behind`; the others are undone all the same.
+function Job:undo(from)
+  core.task.shield(function()
+    -- What a cancelled task held in its hands is garbage by now; collecting it closes its handles.
+    collectgarbage()
+    local held = {}
+    for number = #self.entries, (from or 0) + 1, -1 do
+      local entry = self.entries[number]
+      if entry.undo and not SETTLED[entry.state] then
+        local state, reason, err
+        if held[entry.step] then
+          state, reason = "kept", ("it belongs to what step %s left behind"):format(held[entry.step])
+        else
+          state, reason, err = self:undo_entry(entry)
+        end
+        if state == "kept" then
+          for _, name in ipairs(entry.holds or {}) do held[name] = entry.step end
+        end
+        self:settle(entry, state, reason, err)
+      end
+    end
+  end)
+end
+
+--- Undoes the step of that name because it is no longer needed (the source's snapshot, at the end of a copy).
+-- Does nothing when there was none. A failure does not fail the job: it is told as "kept".
+function Job:release(name)
+  for _, entry in ipairs(self.entries) do
+    if entry.step == name and entry.undo and not SETTLED[entry.state] then
+      local state, reason, err = self:undo_entry(entry)
+      self:settle(entry, state == "undone" and "released" or state, reason, err)
+    end
+  end
+end
+
+--- A function (done, total) for the `progress` option of a primitive: tells the progress of the step in
+-- bytes. `size`: the bytes that the whole is worth, when the primitive counts something else (objects).
+function Job:meter(step, detail, size)
+  local meter = progress.meter(0, core.task.now())
+  return function(done, total)
+    if total <= 0 then return end
+    local scale = size and size / total or 1
+    done, total = math.floor(done * scale), math.floor(total * scale)
+    local _, rate, left = meter:update(done, core.task.now(), total)
+    self.events:progress {
+      step = step, detail = detail, done = done, total = total, rate = rate, seconds_left = left,
+    }
+  end
+end
+
+--- Counts bytes: copied into the target, and through_host (each byte read here and each byte written from
+-- here).
+function Job:count(bytes)
+  self.bytes.copied = self.bytes.copied + (bytes.copied or 0)
+  self.bytes.through_host = self.bytes.through_host + (bytes.through_host or 0)
+end
+
+--- The source, opened at the snapshot that is being copied. The caller closes it.
+function Job:open_source()
+  return core.rbd.open(self.source.pool, { id = self.source.info.id }, { snapshot = self.snapshot.name })
+end
+
+--- Protects the copy with the snapshot that Glance expects. For a policy's `after`.
+function Job:seal() self.target:seal(self) end
+
+--- Compares the copy with the source's snapshot: size, no parent, no image-meta, sealed. For a policy's
+-- `after`.
+function Job:verify() self.target:verify(self) end
+
+--- Makes the copy known: registers its location with Glance and waits until the image is active; for an RBD
+-- target gives the image its name. For a policy's `after`.
+function Job:register() self.target:register(self) end
+
+return job

@@ -1,0 +1,102 @@
+--- The snapshot that a job copies. A head moves while it is read, and a snapshot that is removed meanwhile
+-- reads as zeroes without an error; so every job copies a protected snapshot, and looks at its end whether it
+-- still is the same one.
+--
+-- Without a snapshot in the source's spec the job takes its own, siphon-<job id>, and removes it when it is
+-- done (no name that Cinder treats in a special way: "*.clone_snap", "backup.*"). A snapshot that the user
+-- named is used as it is; if it is not protected, it is for as long as the job takes.
+
+local core = require "siphon.core"
+local errors = require "siphon.errors"
+local source = require "siphon.source"
+
+local snapshot = {}
+
+local function data_of(job, fields)
+  local from = job.source
+  local data = {
+    fsid = from.fsid, pool = from.pool.name, namespace = from.pool.namespace, image = from.spec.image,
+    image_id = from.info.id,
+  }
+  for key, value in pairs(fields) do data[key] = value end
+  return data
+end
+
+local function open_for_writing(job)
+  return core.rbd.open(job.source.pool, { id = job.source.info.id }, { read_only = false })
+end
+
+-- The rights that a copy needs on the source, in the words of `ceph auth caps`.
+local function explain(err, job, what)
+  if not err:is("EPERM", "EACCES") then return err end
+  return errors.explain(err, ("this user (client.%s) may not %s in the pool '%s': give it the osd capability "
+    .. "'profile rbd pool=%s', or name a protected snapshot"):format(job.source.pool.cluster.id, what,
+    job.source.pool.name, job.source.pool.name))
+end
+
+local function find_by_name(image, name)
+  return source.find_snapshot(assert(image:snapshots()), name)
+end
+
+-- Takes the job's own snapshot.
+local function take(job)
+  local name = "siphon-" .. job.id
+  return job:step("source.snapshot", {
+    detail = ("snapshot %s@%s"):format(tostring(job.source.spec), name),
+    undo = { "remove_snapshot", data_of(job, { snapshot = name }) },
+    act = function(note)
+      local image <close>, err = open_for_writing(job)
+      if not image then return nil, explain(err, job, "take a snapshot") end
+      local id, problem = image:snapshot_create(name)
+      if not id then return nil, explain(problem, job, "take a snapshot") end
+      note { snapshot_id = id }
+      assert(image:snapshot_protect(name))
+      return assert(find_by_name(image, name))
+    end,
+  })
+end
+
+-- Protects the user's snapshot for as long as the job takes.
+local function hold(job, record)
+  if record.protected then return record end
+  return job:step("source.protect", {
+    detail = ("snapshot %s protected for the time being"):format(tostring(job.source.spec)),
+    undo = { "unprotect_snapshot", data_of(job, { snapshot = record.name, snapshot_id = record.id }) },
+    act = function()
+      local image <close>, err = open_for_writing(job)
+      if not image then return nil, explain(err, job, "protect a snapshot") end
+      local held, problem = image:snapshot_protect(record.name)
+      if not held and not problem:is("EBUSY") then return nil, explain(problem, job, "protect a snapshot") end
+      return record
+    end,
+  })
+end
+
+--- Sees to it that there is a protected snapshot to copy; returns its record { id, name, size }.
+function snapshot.secure(job)
+  if job.source.snapshot then return hold(job, job.source.snapshot) end
+  return take(job)
+end
+
+--- Raises an error of code "source.changed" unless the snapshot is still there, still the same and still
+-- protected.
+function snapshot.check(job)
+  local image <close> = assert(core.rbd.open(job.source.pool, { id = job.source.info.id }))
+  local record = find_by_name(image, job.snapshot.name)
+  if not record or record.id ~= job.snapshot.id or not record.protected then
+    local what = record and "replaced or unprotected" or "removed"
+    local text = ("the snapshot %s@%s was %s while it was copied: the copy cannot be trusted"):format(
+      job.source.spec.image, job.snapshot.name, what)
+    errors.raise("source.changed", "job.check", text, {
+      where = { pool = job.source.pool.name, image = job.source.spec.image, snapshot = job.snapshot.name },
+    })
+  end
+end
+
+--- Gives the source back as it was.
+function snapshot.release(job)
+  job:release("source.snapshot")
+  job:release("source.protect")
+end
+
+return snapshot

@@ -1,0 +1,288 @@
+--- The inverses of a job's steps: named functions on plain data, so that they can be run from a record, by
+-- another process, at a later time.
+--
+-- Each is idempotent: what is gone already counts as undone. None touches what it cannot tell to be the
+-- job's: ids are compared where the step could learn one, and the names that a job makes up are its own.
+-- Returns true; or "kept" and a reason when the thing is somebody else's by now; or nil and an error, and
+-- then it may be tried again.
+
+local core = require "siphon.core"
+local errors = require "siphon.errors"
+local json = require "siphon.json"
+local mgr = require "siphon.mgr"
+local source = require "siphon.source"
+
+local undo = {}
+
+local ENOENT = 2
+
+-- A handle that is being closed goes in a moment; the watcher of a dead client stays for 30 seconds.
+local BUSY_TRIES, BUSY_FIRST, BUSY_MAX = 26, 0.05, 2
+
+-- Calls fn until it no longer fails because somebody has the image open.
+local function retry_busy(fn)
+  local ok, err
+  for try = 1, BUSY_TRIES do
+    ok, err = fn()
+    if ok or not err:is("EBUSY") then break end
+    if try < BUSY_TRIES then core.task.sleep(math.min(BUSY_FIRST * 2 ^ (try - 1), BUSY_MAX)) end
+  end
+  return ok, err
+end
+
+-- nil, err -> true when the error only says that there is nothing left to do.
+local function gone(ok, err, ...)
+  if ok or err:is("ENOENT", ...) then return true end
+  return nil, err
+end
+
+local function pool_of(data, connections)
+  return connections:pool(data.fsid, data.pool, data.namespace)
+end
+
+local function image_text(data)
+  local namespace = data.namespace and data.namespace ~= "" and data.namespace .. "/" or ""
+  return ("%s/%s%s"):format(data.pool, namespace, data.image)
+end
+
+local function snapshot_text(data)
+  return ("%s@%s"):format(image_text(data), data.snapshot)
+end
+
+-- Calls fn(image, record) with the snapshot that the data speak of. The image is looked up by its id where
+-- that is known (it may have been renamed, or moved to the trash).
+local function with_snapshot(data, connections, fn)
+  local pool, err = pool_of(data, connections)
+  if not pool then return gone(nil, err) end
+  local image <close>, problem = core.rbd.open(pool, data.image_id and { id = data.image_id } or data.image,
+    { read_only = false })
+  if not image then return gone(nil, problem) end
+  local list, failure = image:snapshots()
+  if not list then return nil, failure end
+  local record = source.find_snapshot(list, data.snapshot)
+  if not record then return true end
+  if data.snapshot_id and record.id ~= data.snapshot_id then
+    return "kept", "it is another snapshot of the same name"
+  end
+  return fn(image, record)
+end
+
+local actions = {}
+
+actions.remove_snapshot = {
+  thing = function(data) return "snapshot " .. snapshot_text(data) end, done = "removed",
+  run = function(data, connections)
+    return with_snapshot(data, connections, function(image, record)
+      if record.protected then
+        local ok, err = retry_busy(function() return image:snapshot_unprotect(record.name) end)
+        if not ok and not err:is("EINVAL") then return gone(nil, err) end
+      end
+      return gone(retry_busy(function() return image:snapshot_remove(record.name) end))
+    end)
+  end,
+}
+
+actions.unprotect_snapshot = {
+  thing = function(data) return "protection of " .. snapshot_text(data) end, done = "taken back",
+  run = function(data, connections)
+    return with_snapshot(data, connections, function(image, record)
+      if not record.protected then return true end
+      local ok, err = image:snapshot_unprotect(record.name)
+      if not ok and err:is("EBUSY") then return "kept", "it has a clone by now" end
+      return gone(ok, err, "EINVAL")
+    end)
+  end,
+}
+
+actions.remove_image = {
+  thing = function(data) return "image " .. image_text(data) end, done = "removed",
+  run = function(data, connections)
+    local pool, err = pool_of(data, connections)
+    if not pool then return gone(nil, err) end
+    local image, problem = core.rbd.open(pool, data.image)
+    if image then
+      local id = image.id
+      image:close()
+      if data.image_id and id ~= data.image_id then return "kept", "it is another image of the same name" end
+    elseif not problem:is("ENOENT") then
+      return nil, problem
+    end
+    -- Also when it cannot be opened: a half-made or half-removed image still has a name.
+    return gone(retry_busy(function() return core.rbd.remove(pool, data.image) end))
+  end,
+}
+
+actions.rename_image = {
+  thing = function(data) return "name of the image " .. image_text(data) end, done = "taken back",
+  run = function(data, connections)
+    local pool, err = pool_of(data, connections)
+    if not pool then return gone(nil, err) end
+    local image, problem = core.rbd.open(pool, data.image)
+    if not image then return gone(nil, problem) end
+    local id = image.id
+    image:close()
+    if id ~= data.image_id then return true end
+    return core.rbd.rename(pool, data.image, data.former)
+  end,
+}
+
+-- Only for an image whose name the job made up: its snapshots came along with a deep copy.
+actions.remove_image_and_snapshots = {
+  thing = function(data) return "image " .. image_text(data) end, done = "removed",
+  run = function(data, connections)
+    local pool, err = pool_of(data, connections)
+    if not pool then return gone(nil, err) end
+    local image <close> = core.rbd.open(pool, data.image, { read_only = false })
+    for _, snapshot in ipairs(image and image:snapshots() or {}) do
+      if snapshot.protected then image:snapshot_unprotect(snapshot.name) end
+      local removed, problem = image:snapshot_remove(snapshot.name)
+      if not removed and not problem:is "ENOENT" then return nil, problem end
+    end
+    if image then image:close() end
+    return gone(retry_busy(function() return core.rbd.remove(pool, data.image) end))
+  end,
+}
+
+actions.cancel_mgr_task = {
+  thing = function(data) return ("ceph-mgr's task on %s"):format(image_text(data)) end, done = "cancelled",
+  run = function(data, connections)
+    local cluster, err = connections:cluster(data.fsid)
+    if not cluster then return nil, err end
+    return mgr.cancel(cluster, data)
+  end,
+}
+
+actions.delete_glance_image = {
+  thing = function(data) return "Glance image " .. data.image_id end, done = "deleted",
+  run = function(data, connections)
+    local client, err = connections:glance()
+    if not client then return nil, err end
+    local deleted, problem = client:delete(data.image_id)
+    if deleted or problem:is("glance.not_found", "glance.gone") then return true end
+    return nil, problem
+  end,
+}
+
+-- A record that was there before is never deleted: what was changed in it is put back, by a patch whose replacements
+-- without a value are by null.
+actions.restore_glance_image = {
+  thing = function(data) return "record of the Glance image " .. data.image_id end, done = "put back",
+  run = function(data, connections)
+    local client, err = connections:glance()
+    if not client then return nil, err end
+    local patch = {}
+    for i, change in ipairs(data.patch) do
+      local value = change.value
+      if value == nil and change.op == "replace" then value = json.null end
+      patch[i] = { op = change.op, path = change.path, value = value }
+    end
+    local restored, problem = client:update(data.image_id, patch)
+    if restored or problem:is("glance.not_found", "glance.gone") then return true end
+    return nil, problem
+  end,
+}
+
+-- Glance takes no data back: a record that has some stays, and so does the RBD image.
+actions.give_back_glance_image = {
+  thing = function(data) return "data of the Glance image " .. data.image_id end, done = "not taken",
+  run = function(data, connections)
+    local client, err = connections:glance()
+    if not client then return nil, err end
+    local image, problem = client:show(data.image_id)
+    if not image then
+      if problem:is("glance.not_found", "glance.gone") then return true end
+      return nil, problem
+    end
+    for _, task in ipairs(image.status == "queued" and client:tasks(data.image_id) or {}) do
+      if task.status == "pending" or task.status == "processing" then
+        return "kept", "Glance is still taking its data up"
+      end
+    end
+    if image.status == "queued" and #(image.locations or {}) == 0 then return true end
+    return "kept", ("the image is %s: Glance has its data"):format(image.status)
+  end,
+}
+
+actions.unprotect_glance_image = {
+  thing = function(data) return "protection of the Glance image " .. data.image_id end, done = "taken back",
+  run = function(data, connections)
+    local client, err = connections:glance()
+    if not client then return nil, err end
+    local changed, problem = client:update(data.image_id, { { op = "replace", path = "/protected", value = false } })
+    if changed or problem:is("glance.not_found", "glance.gone") then return true end
+    return nil, problem
+  end,
+}
+
+local RESTART_TRIES, RESTART_WAIT = 20, 2 -- a Glance that died over an upload is back within half a minute, as a rule
+
+local function delete_when_back(data, connections)
+  local deleted, err
+  for try = 1, RESTART_TRIES do
+    deleted, err = actions.delete_glance_image.run(data, connections)
+    if deleted or not err:is("http.connect", "http.cut", "glance.server") then break end
+    if try < RESTART_TRIES then core.task.sleep(RESTART_WAIT) end
+  end
+  return deleted, err
+end
+
+-- A record that Glance is still storing data for may leave a half-written RBD image when Glance dies over it. Once
+-- the record is gone, an image of that name belongs to nobody; one with a snapshot is complete, and not touched.
+actions.delete_upload = {
+  thing = function(data) return "Glance image " .. data.image_id end, done = "deleted",
+  run = function(data, connections)
+    local deleted, err = delete_when_back(data, connections)
+    if not deleted or not data.pool then return deleted, err end
+    local pool = pool_of(data, connections)
+    local image = pool and core.rbd.open(pool, data.image)
+    if not image then return true end
+    local complete = #(image:snapshots() or { true }) > 0
+    image:close()
+    if complete then return true end
+    return gone(retry_busy(function() return core.rbd.remove(pool, data.image) end))
+  end,
+}
+
+actions.remove_scratch = {
+  thing = function(data) return "scratch file " .. data.path end, done = "removed",
+  run = function(data)
+    if data.host ~= core.system.hostname() then return "kept", "it is on the host " .. data.host end
+    os.remove(data.path)
+    local _, problem, number = os.remove(data.directory)
+    if not problem or number == ENOENT then return true end
+    return nil, errors.new("EIO", "undo.remove_scratch", problem)
+  end,
+}
+
+actions.run_thaw = {
+  thing = function(data) return ("freeze (`%s`)"):format(data.command) end, done = "ended",
+  run = function(data)
+    if data.host ~= core.system.hostname() then
+      return "kept", ("it has to be ended on the host %s, where it was begun"):format(data.host)
+    end
+    return require("siphon.quiesce").run(data.command)
+  end,
+}
+
+undo.actions = actions
+
+--- What the undo is about, for people: "snapshot volumes/vm1@siphon-1".
+function undo.thing(name, data)
+  return actions[name].thing(data)
+end
+
+--- What the undo does, for people: "snapshot volumes/vm1@siphon-1 removed".
+function undo.text(name, data)
+  return actions[name].thing(data) .. " " .. actions[name].done
+end
+
+--- Runs the undo of that name on the data. An unknown name (a record of a later version) is an error.
+function undo.run(name, data, connections)
+  local action = actions[name]
+  if not action then
+    return nil, errors.new("undo.unknown", nil, ("this version of siphon knows no undo '%s'"):format(name))
+  end
+  return action.run(data, connections)
+end
+
+return undo

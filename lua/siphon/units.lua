@@ -1,0 +1,43 @@
+--- Sizes, rates and times as people read and write them. Inside siphon sizes are integers in bytes and times
+-- are seconds; these are only for what is printed and what is typed.
+
+local units = {}
+
+local SIZES = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" }
+
+--- 1536 -> "1.5 KiB". Three digits that count, never more than four characters before the unit.
+function units.bytes(bytes)
+  local value, step = bytes, 1
+  while value >= 1000 and step < #SIZES do
+    value, step = value / 1024, step + 1
+  end
+  if step == 1 then return ("%d B"):format(value) end
+  return (value < 9.95 and "%.1f %s" or "%.0f %s"):format(value, SIZES[step])
+end
+
+--- "12 MiB/s"
+function units.rate(bytes_per_second)
+  return units.bytes(math.floor(bytes_per_second)) .. "/s"
+end
+
+--- 0.4 -> "0.4 s", 75 -> "1 min 15 s", 7260 -> "2 h 1 min"
+function units.duration(seconds)
+  if seconds < 9.95 then return ("%.1f s"):format(seconds) end
+  local whole = math.floor(seconds + 0.5)
+  if whole < 60 then return ("%d s"):format(whole) end
+  if whole < 3600 then return ("%d min %d s"):format(whole // 60, whole % 60) end
+  if whole < 86400 then return ("%d h %d min"):format(whole // 3600, whole % 3600 // 60) end
+  return ("%d d %d h"):format(whole // 86400, whole % 86400 // 3600)
+end
+
+local IN_SECONDS = { [""] = 1, s = 1, m = 60, min = 60, h = 3600, d = 86400 }
+
+--- "90", "90s", "5m", "2h" -> seconds, or nil and what would have been right.
+function units.parse_duration(text)
+  local number, unit = text:match("^(%d+%.?%d*)%s*(%a*)$")
+  local factor = unit and IN_SECONDS[unit]
+  if not factor then return nil, ("'%s' is not a time: write seconds, or 30s, 5m, 2h"):format(text) end
+  return tonumber(number) * factor
+end
+
+return units

@@ -1,0 +1,142 @@
+-- Volumes that are in use, encrypted, or not what they seem: facts, refusals, freeze and thaw.
+
+local bed = require "support.bed"
+local command = require "support.command"
+local copy = require "siphon.copy"
+local core = require "siphon.core"
+
+describe("a volume", function()
+  local before
+  local volumes = {}
+
+  setup(function() before = bed.inventory() end)
+  teardown(function()
+    for _, spec in ipairs(volumes) do bed.remove(spec) end
+    assert.equal(before, bed.inventory())
+  end)
+
+  local function volume(options)
+    local spec, name = bed.volume(options or { size = 8, data = { { 0, 1 } } })
+    volumes[#volumes + 1] = spec
+    return spec, name
+  end
+
+  local function beginning_with(bytes)
+    local spec, name = volume()
+    local image <close> = assert(core.rbd.open(bed.pool "volumes", name, { read_only = false }))
+    assert(image:write(0, bytes))
+    return spec
+  end
+
+  local function target()
+    local spec = "volumes/" .. bed.name "copy"
+    volumes[#volumes + 1] = spec
+    return spec
+  end
+
+  it("in use is known by its watchers and its lock's owner", function()
+    local spec, name = volume()
+    local image <close> = assert(core.rbd.open(bed.pool "volumes", name, { read_only = false }))
+    assert(image:write(0, "x"))
+    local known = {}
+    for _, fact in ipairs(assert(copy.facts { source = spec, target = "volumes/nowhere" })) do
+      known[fact.name] = fact.value
+    end
+    assert.is_true(known["source.in_use"])
+    assert.equal(1, #known["source.watchers"])
+    assert.equal(known["source.watchers"][1].address, known["source.lock_owner"].address)
+  end)
+
+  for name, bytes in pairs { qcow2 = "QFI\xfb\0\0\0\3", vmdk = "KDMV", vhdx = "vhdxfile" } do
+    it("that begins as " .. name .. " is refused unless told", function()
+      local spec, to = beginning_with(bytes), target()
+      local result, err = copy.copy { source = spec, target = to }
+      assert.is_nil(result)
+      assert.equal("source.format", err.code)
+      assert(copy.copy { source = spec, target = to, allow_format = name })
+      assert.equal(bed.md5(spec), bed.md5(to))
+    end)
+  end
+
+  it("that is encrypted is refused unless told, and then copied as it is", function()
+    local spec, to = beginning_with "LUKS\xba\xbe\0\1", target()
+    local result, err = copy.copy { source = spec, target = to }
+    assert.is_nil(result)
+    assert.equal("source.encrypted", err.code)
+    assert(copy.copy { source = spec, target = to, allow_encrypted = true })
+    assert.equal(bed.md5(spec), bed.md5(to))
+  end)
+
+  describe("with a freeze command", function()
+    local log
+
+    before_each(function() log = os.tmpname() end)
+    after_each(function() os.remove(log) end)
+
+    local function said()
+      local file <close> = assert(io.open(log))
+      return (file:read "a":gsub("\n", " "))
+    end
+
+    local function options(spec, fields)
+      local all = { source = spec, target = target(), freeze_command = "echo freeze >> " .. log,
+        thaw_command = "echo thaw >> " .. log }
+      for key, value in pairs(fields or {}) do all[key] = value end
+      return all
+    end
+
+    it("is frozen for the snapshot and thawed before the copy", function()
+      local spec = volume()
+      local order = {}
+      assert(copy.copy(options(spec, { on_event = function(e)
+        if e.event == "step" and e.state ~= "started" then order[#order + 1] = e.step .. " " .. e.state end
+      end })))
+      assert.equal("freeze thaw ", said())
+      local story = table.concat(order, "; ")
+      assert.matches("source.freeze done; source.snapshot done; source.freeze released; route chosen", story)
+    end)
+
+    it("is thawed when the freeze fails half-way", function()
+      local result, err = copy.copy(options(volume(), { freeze_command = "echo freeze >> " .. log .. "; exit 5" }))
+      assert.is_nil(result)
+      assert.equal("command.failed", err.code)
+      assert.matches("ended with code 5", err.message)
+      assert.equal("freeze thaw ", said())
+    end)
+
+    it("is thawed when the snapshot fails", function()
+      local snapshot = require "siphon.snapshot"
+      local secure = snapshot.secure
+      snapshot.secure = function() error(core.error { code = "EIO", message = "no snapshot" }, 0) end -- luacheck: ignore
+      local result, err = copy.copy(options((volume())))
+      snapshot.secure = secure -- luacheck: ignore
+      assert.is_nil(result)
+      assert.equal("EIO", err.code)
+      assert.equal("freeze thaw ", said())
+    end)
+
+    it("is thawed when the time runs out", function()
+      local result, err = copy.copy(options(volume(), { timeout = 2, freeze_command = "echo freeze >> " .. log
+        .. "; sleep 30" }))
+      assert.is_nil(result)
+      assert.equal("timeout", err.code)
+      assert.equal("freeze thaw ", said())
+    end)
+
+    it("fails, and says so, when it cannot be thawed", function()
+      local spec = volume()
+      local result, err = copy.copy(options(spec, { thaw_command = "echo no >&2; exit 1" }))
+      assert.is_nil(result)
+      assert.matches("may still be frozen", err.message)
+      assert.same({}, bed.rbd("snap ls " .. spec))
+    end)
+
+    it("takes both commands, and no snapshot of the user's", function()
+      local result = command.run { "copy", volume(), "volumes/x", "--freeze-command", "true" }
+      assert.equal(64, result.code)
+      assert.matches("go together", result.err)
+      result = command.run { "copy", volume() .. "@s", "volumes/x", "--freeze-command", "true", "--thaw-command", "true" }
+      assert.equal(64, result.code)
+    end)
+  end)
+end)

@@ -1,0 +1,269 @@
+-- Every route on the real bed: what it makes is what the volume holds, and nothing of the job stays.
+
+local bed = require "support.bed"
+local command = require "support.command"
+local core = require "siphon.core"
+
+local POOL = "images"
+
+describe("the route", function()
+  local before
+  local volumes, images = {}, {}
+
+  -- An image that leans on the volume's pool is read there by Glance too.
+  local function let_glance_read(pools)
+    bed.admin(("ceph auth caps client.glance mon 'profile rbd' osd '%s'"):format(pools))
+    command.shell(("tests/testbed/testbed glance --dir %s"):format(bed.directory))
+  end
+
+  setup(function()
+    before = bed.inventory()
+    let_glance_read "profile rbd pool=images, profile rbd-read-only pool=volumes"
+  end)
+
+  teardown(function()
+    for _, id in ipairs(images) do bed.delete_glance_image(id) end
+    for i = #volumes, 1, -1 do bed.remove(command.quote(volumes[i])) end
+    let_glance_read "profile rbd pool=images"
+    -- Objects of snapshots that were removed are listed until the OSDs have trimmed them.
+    for _ = 1, 30 do
+      if bed.inventory() == before then break end
+      core.task.sleep(1)
+    end
+    assert.equal(before, bed.inventory())
+  end)
+
+  local function volume(options)
+    local spec, name = bed.volume(options)
+    volumes[#volumes + 1] = spec
+    return spec, name
+  end
+
+  -- Copies with --json; returns job.done and all events.
+  local function copy(source, target, ...)
+    local result = command.run { "copy", source, target, "--json", ... }
+    assert.equal("", result.err)
+    assert.equal(0, result.code)
+    local events = command.events(result.out)
+    local done = events[#events]
+    assert.equal("job.done", done.event)
+    if type(done.image_id) == "string" then images[#images + 1] = done.image_id end
+    return done, events
+  end
+
+  local function assert_sealed(id)
+    local info = bed.rbd(("info %s/%s"):format(POOL, id))
+    assert.is_nil(info.parent)
+    local snapshots = bed.rbd(("snap ls %s/%s"):format(POOL, id))
+    assert.same({ "snap", "true" }, { snapshots[1].name, snapshots[1].protected })
+    assert.is_nil(snapshots[2])
+    assert.same({}, bed.rbd(("image-meta list %s/%s"):format(POOL, id)))
+  end
+
+  local function assert_source_untouched(spec)
+    assert.same({}, bed.rbd("snap ls " .. command.quote(spec)))
+  end
+
+  describe("upload", function()
+    it("sends the volume to Glance, which knows its checksum then", function()
+      local spec = volume()
+      local done = copy(spec, "glance:uploaded", "--route", "upload")
+      local record = bed.glance_image(done.image_id)
+      assert.equal("active", record.status)
+      assert.equal(32 << 20, record.size)
+      assert.equal(bed.md5(spec), record.checksum)
+      assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
+      assert_source_untouched(spec)
+    end)
+
+    it("is what the default does without the right to write to the images' pool", function()
+      local spec = volume { size = 8, data = { { 0, 1 } } }
+      local keyring = os.tmpname()
+      bed.admin(("ceph auth get-or-create client.spec-reader mon 'profile rbd' osd 'profile rbd pool=volumes' -o %s")
+        :format(keyring))
+      local done = copy(spec, "glance:reader", "--pool", POOL, "--id", "spec-reader", "--keyring", keyring)
+      bed.admin "ceph auth rm client.spec-reader"
+      os.remove(keyring)
+      assert.equal("upload", done.route)
+      assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
+    end)
+
+    it("needs no pool to be known", function()
+      local spec = volume { size = 8, data = { { 2, 1 } } }
+      local done = copy(spec, "glance:unknown-pool", "--policy", "upload")
+      assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
+    end)
+  end)
+
+  describe("clone_flatten", function()
+    it("has ceph-mgr flatten, and nothing passes through this host", function()
+      local spec = volume()
+      local done = copy(spec, "glance:by-mgr", "--pool", POOL, "--route", "clone_flatten", "--flatten", "mgr")
+      assert.equal(0, done.bytes.through_host)
+      assert.is_true(done.bytes.copied >= 7 << 20)
+      assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
+      assert_sealed(done.image_id)
+      assert_source_untouched(spec)
+    end)
+  end)
+
+  describe("instant", function()
+    it("has an active image within two seconds or so, flattens it, then lets the source go", function()
+      local spec = volume { size = 256, data = { { 0, 64 }, { 128, 64 } } }
+      local md5 = bed.md5(spec)
+      local done, events = copy(spec, "glance:instant", "--pool", POOL, "--route", "instant")
+      local start, active, flat
+      for _, e in ipairs(events) do
+        if e.event == "job.start" then start = e.time end
+        if e.step == "glance.active" and e.state == "done" then active = e.time - start end
+        if e.step == "target.flatten" and e.state == "done" then flat = e.time - start end
+      end
+      -- One and a half on an idle machine; this one also runs the cluster, and whatever else is going on.
+      assert.is_true(active < 20, ("active after %.1f s"):format(active))
+      assert.is_true(flat > active)
+      assert.equal(0, done.bytes.through_host)
+      assert.equal(md5, bed.glance_md5(done.image_id))
+      assert_sealed(done.image_id)
+      assert_source_untouched(spec)
+    end)
+
+    it("goes on where it was when ceph-mgr restarts meanwhile", function()
+      local spec = volume { size = 256, data = { { 0, 192 } } }
+      local process = command.start { "copy", spec, "glance:restart", "--json", "--pool", POOL, "--route", "instant" }
+      process:wait_for '"step":"target.flatten"'
+      command.shell(("tests/testbed/testbed stop --dir %s --kill mgr"):format(bed.directory))
+      command.shell(("tests/testbed/testbed start --dir %s mgr"):format(bed.directory))
+      local result = process:wait(300)
+      bed.admin "ceph osd blocklist clear" -- of the manager that was killed
+      assert.equal("", result.err)
+      local events = command.events(result.out)
+      local done = events[#events]
+      assert.equal("job.done", done.event)
+      images[#images + 1] = done.image_id
+      assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
+      assert_sealed(done.image_id)
+      assert_source_untouched(spec)
+    end)
+
+    it("interrupted while ceph-mgr flattens, is undone, the task too", function()
+      local spec = volume { size = 512, data = { { 0, 384 } } }
+      local process = command.start { "copy", spec, "glance:undone", "--json", "--pool", POOL, "--route", "instant" }
+      process:wait_for '"step":"target.flatten"'
+      process:signal "INT"
+      local result = process:wait(200)
+      assert.equal(130, result.code)
+      assert.same({}, bed.glance_images "undone")
+      assert.equal("[]", bed.admin "ceph rbd task list":match "%S+")
+      assert_source_untouched(spec)
+    end)
+  end)
+
+  describe("clone", function()
+    it("leaves the image leaning on a snapshot of the volume, and says so", function()
+      local spec, name = volume()
+      local done, events = copy(spec, "glance:leaning", "--pool", POOL, "--route", "clone")
+      assert.equal(0, done.bytes.copied)
+      assert.equal(name, bed.rbd(("info %s/%s"):format(POOL, done.image_id)).parent.image)
+      local snapshots = bed.rbd("snap ls " .. spec)
+      assert.same({ "siphon-" .. done.job, "true" }, { snapshots[1].name, snapshots[1].protected })
+      local said = false
+      for _, e in ipairs(events) do said = said or e.state == "note" and e.detail:find "stays" ~= nil end
+      assert.is_true(said)
+      assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
+    end)
+  end)
+
+  describe("deep_copy", function()
+    it("takes the snapshots along, but not its own", function()
+      local spec, name = volume()
+      local first = bed.md5(spec)
+      command.shell(("rbd snap create --no-progress %s@monday"):format(spec))
+      do
+        local image <close> = assert(core.rbd.open(bed.pool "volumes", name, { read_only = false }))
+        assert(image:write(1 << 20, ("later"):rep(1000)))
+      end
+      local target = "volumes/" .. bed.name "deep"
+      volumes[#volumes + 1] = target
+      local done = copy(spec, target, "--route", "deep_copy")
+      assert.equal("deep_copy", done.route)
+      assert.equal(bed.md5(spec), bed.md5(target))
+      assert.equal(first, bed.md5(target .. "@monday"))
+      assert.equal(1, #bed.rbd("snap ls " .. target))
+    end)
+  end)
+
+  describe("convert", function()
+    -- What Glance gives, compared by qemu-img with what the volume holds.
+    local function compare(spec, id, driver)
+      local directory = command.shell "mktemp -d":match "%S+"
+      command.shell(("rbd export --no-progress %s %s/raw && curl -sSf %s/v2/images/%s/file -o %s/image"):format(spec,
+        directory, bed.url, id, directory))
+      local answer = command.shell(("qemu-img compare -f raw -F %s %s/raw %s/image"):format(driver, directory, directory))
+      command.shell("rm -r " .. directory)
+      assert.matches("Images are identical", answer)
+    end
+
+    for format, driver in pairs { qcow2 = "qcow2", vmdk = "vmdk", vdi = "vdi", vhd = "vpc", vhdx = "vhdx" } do
+      it("makes a " .. format .. " image with the volume's contents, and leaves no scratch file", function()
+        local spec = volume()
+        local scratch = command.shell "mktemp -d":match "%S+"
+        local done = copy(spec, "glance:as-" .. format, "--disk-format", format, "--scratch", scratch)
+        assert.equal("convert", done.route)
+        local record = bed.glance_image(done.image_id)
+        assert.same({ "active", format }, { record.status, record.disk_format })
+        compare(spec, done.image_id, driver)
+        command.shell("rmdir " .. scratch)
+        assert_source_untouched(spec)
+      end)
+    end
+
+    it("compresses, and hands options of the format on", function()
+      local spec = "volumes/" .. bed.name "text"
+      volumes[#volumes + 1] = spec
+      command.shell(("yes siphon | head -c 32M | rbd import --no-progress - %s"):format(spec))
+      local done = copy(spec, "glance:small", "--disk-format", "qcow2", "--compress", "--format-options", "cluster_size=512K")
+      assert.is_true(bed.glance_image(done.image_id).size < 8 << 20)
+      compare(spec, done.image_id, "qcow2")
+    end)
+
+    it("says what qemu-img complained of, and undoes all", function()
+      local spec = volume { size = 8, data = { { 0, 1 } } }
+      local result = command.run { "copy", spec, "glance:bad", "--disk-format", "qcow2", "--format-options", "nonsense=1" }
+      assert.equal(69, result.code)
+      assert.matches("qemu%-img: .*nonsense", result.err)
+      assert.same({}, bed.glance_images "bad")
+      assert_source_untouched(spec)
+    end)
+
+    it("interrupted, stops qemu-img and removes its file", function()
+      local spec = volume { size = 512, data = { { 0, 256 } } }
+      local scratch = command.shell "mktemp -d":match "%S+"
+      local process = command.start { "copy", spec, "glance:stopped", "--disk-format", "qcow2", "--compress", "--scratch",
+        scratch, "--json" }
+      process:wait_for '"step":"scratch.convert"'
+      os.execute "sleep 0.5"
+      process:signal "INT"
+      assert.equal(130, process:wait(100).code)
+      command.shell("rmdir " .. scratch)
+      assert.same({}, bed.glance_images "stopped")
+      assert_source_untouched(spec)
+    end)
+  end)
+
+  describe("upload, when Glance dies in the middle of it", function()
+    it("says so, and leaves nothing once Glance is back", function()
+      local spec = volume { size = 768, data = { { 0, 16 } } }
+      local process = command.start { "copy", spec, "glance:dying", "--json", "--pool", POOL, "--route", "upload" }
+      process:wait_for '"event":"progress"'
+      command.shell(("tests/testbed/testbed stop --dir %s --kill glance"):format(bed.directory))
+      command.shell(("tests/testbed/testbed start --dir %s glance"):format(bed.directory))
+      local result = process:wait(200)
+      bed.admin "ceph osd blocklist clear" -- of the Glance that was killed, whose lock was broken
+      assert.equal(69, result.code, result.err)
+      assert.matches("http%.", result.err)
+      assert.is_nil(result.err:find "left behind", result.err)
+      assert.same({}, bed.glance_images "dying")
+      assert_source_untouched(spec)
+    end)
+  end)
+end)

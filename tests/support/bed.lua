@@ -1,0 +1,164 @@
+--- The testbed as the specs see it: volumes with known contents, what the cluster holds, Glance, and the tools of Ceph
+-- as an oracle that shares no code with siphon. Needs the variables of `testbed env`.
+
+local core = require "siphon.core"
+
+local command = require "support.command"
+
+local bed = {}
+
+bed.url = os.getenv "TESTBED_GLANCE_URL"
+bed.directory = os.getenv "TESTBED_DIR"
+
+--- Whether there is a bed to run on.
+function bed.is_up()
+  return bed.directory ~= nil and os.getenv "CEPH_CONF" ~= nil
+end
+
+--- Runs a Ceph tool as the cluster's admin; returns what it prints.
+function bed.admin(line)
+  return command.shell(("tests/testbed/testbed admin --dir %s %s"):format(bed.directory, line))
+end
+
+--- A connection as the specs' user, opened once.
+function bed.cluster()
+  bed.connection = bed.connection or assert(core.rados.connect { timeout = 30 })
+  return bed.connection
+end
+
+function bed.pool(name, namespace)
+  return assert(bed.cluster():pool(name, { namespace = namespace }))
+end
+
+local counter = 0
+
+--- A name that no other spec uses.
+function bed.name(prefix)
+  counter = counter + 1
+  return ("%s-%d-%d"):format(prefix or "spec", core.system.pid(), counter)
+end
+
+local MIB = 1 << 20
+
+local BLOCK = 4096
+
+-- Bytes that look random, are the same in every run, and differ in every block of 4 KiB.
+local function noise(seed, length)
+  local state, words = seed, {}
+  for i = 1, BLOCK // 8 - 1 do
+    state = state * 6364136223846793005 + 1442695040888963407
+    words[i] = ("<i8"):pack(state)
+  end
+  local filling, blocks = table.concat(words), {}
+  for i = 1, length // BLOCK do blocks[i] = ("<I4I4"):pack(seed, i) .. filling end
+  return table.concat(blocks)
+end
+
+bed.noise = noise
+
+--- Makes a volume: options size (MiB, default 32), data = { { offset in MiB, length in MiB }, ... } (default: three
+-- pieces with holes between), features, order, namespace; returns its spec and its name.
+function bed.volume(options)
+  options = options or {}
+  local pool_name = options.pool or "volumes"
+  local pool, name = bed.pool(pool_name, options.namespace), options.name or bed.name "volume"
+  assert(core.rbd.create(pool, name, {
+    size = (options.size or 32) * MIB, order = options.order,
+    features = options.features or { "layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten" },
+  }))
+  local image <close> = assert(core.rbd.open(pool, name, { read_only = false }))
+  for i, piece in ipairs(options.data or { { 0, 4 }, { 9, 1 }, { 30, 2 } }) do
+    assert(image:write(piece[1] * MIB, noise(i, piece[2] * MIB)))
+  end
+  local namespace = options.namespace and options.namespace .. "/" or ""
+  return ("%s/%s%s"):format(pool_name, namespace, name), name
+end
+
+--- Removes an image with all of its snapshots, if it is there.
+function bed.remove(spec)
+  command.shell(("for s in $(rbd snap ls %s --format json 2>/dev/null | jq -r '.[].name'); do "
+    .. "rbd snap unprotect %s@$s 2>/dev/null; rbd snap rm --no-progress %s@$s; done; "
+    .. "rbd rm --no-progress %s 2>/dev/null; true"):format(spec, spec, spec, spec))
+end
+
+--- The MD5 of what `rbd export` gives.
+function bed.md5(spec)
+  return (command.shell(("rbd export --no-progress %s - | md5sum"):format(command.quote(spec))):match "^%x+")
+end
+
+--- The MD5 of a Glance image as Glance gives it to its users.
+function bed.glance_md5(id)
+  return (command.shell(("curl -sSf %s/v2/images/%s/file | md5sum"):format(bed.url, id)):match "^%x+")
+end
+
+--- The record of a Glance image, or nil.
+function bed.glance_image(id)
+  local body = command.shell(("curl -sS %s/v2/images/%s"):format(bed.url, id))
+  local record = require("siphon.json").decode(body)
+  return type(record) == "table" and record.id and record or nil
+end
+
+--- The records of the Glance images of that name.
+function bed.glance_images(name)
+  local query = name:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end)
+  local body = command.shell(("curl -sSf '%s/v2/images?name=%s'"):format(bed.url, query))
+  return require("siphon.json").decode(body).images
+end
+
+function bed.delete_glance_image(id)
+  command.shell(("curl -sS -X DELETE %s/v2/images/%s"):format(bed.url, id))
+end
+
+--- A JSON answer of the `rbd` tool, which prints nothing at all for some empty lists.
+function bed.rbd(line)
+  local text = command.shell("rbd --format json " .. line)
+  return text:find "%S" and require("siphon.json").decode(text) or {}
+end
+
+--- Everything that the bed holds, as one text: see tests/support/inventory.sh.
+function bed.inventory()
+  return command.shell "tests/support/inventory.sh"
+end
+
+-- Objects that librbd makes once in a pool, and keeps.
+local KEPT = {
+  rbd_directory = true, rbd_info = true, rbd_children = true, rbd_trash = true, rbd_task = true,
+  rbd_namespace = true, rbd_mirroring = true,
+}
+
+--- The same of what a copy can leave behind: every object outside of namespaces, and Glance's images. Within this
+-- process, so that a spec can afford it after each test.
+function bed.holdings()
+  bed.admin_connection = bed.admin_connection
+    or assert(core.rados.connect { conf = os.getenv "TESTBED_ADMIN_CONF", name = "client.admin" })
+  local lines = {}
+  for _, entry in ipairs(assert(bed.admin_connection:pools())) do
+    local pool <close> = assert(bed.admin_connection:pool(entry.name))
+    for _, object in ipairs(assert(pool:objects())) do
+      if not KEPT[object] then lines[#lines + 1] = ("%s %s"):format(entry.name, object) end
+    end
+  end
+  local images = assert(core.http.request { url = bed.url .. "/v2/images?limit=1000" })
+  for id in images.body:gmatch '"id": "([^"]+)"' do lines[#lines + 1] = "glance image " .. id end
+  table.sort(lines)
+  return table.concat(lines, "\n")
+end
+
+--- Raises with the lines that differ unless `now` (default: the inventory) is what it was `before`.
+function bed.assert_unchanged(before, now, context)
+  now = now or bed.inventory()
+  if now == before then return end
+  local was, is, lines = {}, {}, {}
+  for line in before:gmatch "[^\n]+" do was[line] = true end
+  for line in now:gmatch "[^\n]+" do
+    is[line] = true
+    if not was[line] then lines[#lines + 1] = "+ " .. line end
+  end
+  for line in before:gmatch "[^\n]+" do
+    if not is[line] then lines[#lines + 1] = "- " .. line end
+  end
+  error(("%sthe bed does not hold what it held before:\n%s"):format(context and context .. ": " or "",
+    table.concat(lines, "\n", 1, math.min(#lines, 20))), 2)
+end
+
+return bed

@@ -1,0 +1,41 @@
+-- What the specs run on, and what `make install` leaves.
+local command = require "support.command"
+
+describe("the interpreter of the specs", function()
+  it("is Lua 5.4, whatever `lua` is on this machine", function()
+    assert.equal("Lua 5.4", _VERSION)
+  end)
+end)
+
+describe("make install", function()
+  local root
+
+  setup(function()
+    root = command.shell("mktemp -d"):gsub("%s+$", "")
+    local build = os.getenv "SIPHON_BUILD" or "build"
+    command.shell(("make install BUILD=%s DESTDIR=%s PREFIX=/usr"):format(build, root))
+  end)
+
+  teardown(function() command.shell("rm -r " .. root) end)
+
+  local function installed(line)
+    return command.shell(('cd / && LUA_PATH="%s/usr/share/lua/5.4/?.lua;%s/usr/share/lua/5.4/?/init.lua;;" '
+      .. 'LUA_CPATH="%s/usr/lib/lua/5.4/?.so;;" LD_PRELOAD="%s" %s'):format(root, root, root,
+      os.getenv "SIPHON_PRELOAD" or "", line:gsub("@", root)))
+  end
+
+  it("leaves a command that runs", function()
+    assert.matches("^siphon %d+%.%d+%.%d+\n$", installed "@/usr/bin/siphon --version")
+    assert.matches("Usage: siphon", installed "@/usr/bin/siphon --help")
+  end)
+
+  it("leaves a module that stock Lua loads, not linked with a Lua of its own", function()
+    assert.matches("^%d+%.%d+%.%d+\n$", installed [[lua5.4 -e 'print(require("siphon").version)']])
+    assert.is_nil(installed("ldd @/usr/lib/lua/5.4/siphon/core.so"):find("liblua", 1, true))
+  end)
+
+  it("leaves policies where the module looks, and a manual page", function()
+    assert.matches("function", installed [[lua5.4 -e 'print(require("siphon").policy("default").routes)']])
+    assert.matches("share/man/man1/siphon.1", command.shell("find " .. root))
+  end)
+end)
