@@ -1,0 +1,327 @@
+/* One object of a copy, from start to end. The copy's own threads run what is here. */
+#include "ceph/osd_carry.h"
+
+#include "ceph/fail.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+/* What is skipped within bytes that pass through here: bluestore allocates no less. */
+#define GRAIN ((size_t)4096)
+
+/* How often an operation that timed out is done again: it is idempotent, and may have landed. */
+#define TRIES 5
+
+/* --- where it comes from -------------------------------------------------------------------------------- */
+
+/* Whether the level has the object, and what is in it. 0 or a negative errno. */
+static int probe(sph_carrier *w, sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    const sph_osd_level *level = o->level;
+    uint64_t size = plan->target->layout.object_size;
+    int rc = -EOPNOTSUPP;
+    w->map = (sph_extent_map){.spans = w->spans, .room = SPH_CARRY_SPANS};
+    if (!atomic_load(&level->blind))
+        rc = sph_map_extents(level->data, o->name, size, &w->map);
+    o->mapped = rc >= 0;
+    o->summed = false;
+    if (rc != -EOPNOTSUPP)
+        return rc;
+    atomic_store(&((sph_osd_level *)level)->blind, true);
+    rc = sph_sums_take(level->data, o->name, size, &w->from);
+    o->summed = rc >= 0;
+    return rc >= 0 && w->from.absent ? -ENOENT : rc;
+}
+
+/* The first level that has the object decides, also when the object is empty there: that hides the parent's.
+ */
+static int find_origin(sph_carrier *w, uint64_t n, sph_origin *o) {
+    const sph_osd_source *source = w->plan->source;
+    *o = (sph_origin){.n = n};
+    sph_osd_object_name(o->target, w->plan->target->prefix, n);
+    for (unsigned i = 0; i < source->depth; i++) {
+        sph_cover cover = i ? sph_osd_level_covers(source, i, n) : SPH_COVERS_WHOLLY;
+        if (cover == SPH_COVERS_NOT)
+            break;
+        if (cover == SPH_COVERS_PARTLY) {
+            o->librbd = true;
+            break;
+        }
+        o->level = &source->levels[i];
+        sph_osd_object_name(o->name, o->level->prefix, n);
+        int rc = probe(w, o);
+        if (rc >= 0)
+            return 0;
+        if (rc != -ENOENT || sph_osd_list_exists(w->plan->list, i, n))
+            return sph_carrier_fail(w, rc, o, false, "cannot look at");
+        o->level = NULL;
+    }
+    return 0;
+}
+
+/* --- by the OSDs ---------------------------------------------------------------------------------------- */
+
+static bool try_again(sph_carrier *w, int rc, unsigned *tries) {
+    if (rc != -ETIMEDOUT || ++*tries >= TRIES || sph_op_is_cancelled(w->plan->op))
+        return false;
+    atomic_fetch_add(&w->plan->tally->retries, 1);
+    sph_pace_timed_out(w->plan->pace);
+    return true;
+}
+
+static int copy_whole(sph_carrier *w, const sph_origin *o, uint64_t bytes) {
+    const sph_osd_plan *plan = w->plan;
+    unsigned tries = 0;
+    int rc;
+    if (!sph_pace_bytes(plan->pace, bytes))
+        return -ECANCELED;
+    do {
+        double began = sph_now();
+        rc = sph_copy_from(plan->target->data, o->target, o->level->data, o->name);
+        if (rc >= 0)
+            sph_pace_took(plan->pace, SPH_PACE_WHOLE, sph_now() - began);
+    } while (try_again(w, rc, &tries));
+    /* Which side a refusal is about cannot be told; the rights on the source were proven before. */
+    if (rc < 0)
+        return sph_carrier_fail(w, rc, o, rc != -ENOENT, "cannot copy to");
+    atomic_fetch_add(&plan->tally->copied, bytes);
+    return 0;
+}
+
+/* Class rbd, sparsify(size of the smallest hole, remove an empty object). */
+static int sparsify(sph_carrier *w, const sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    uint64_t grain = htole64(GRAIN);
+    char in[9];
+    unsigned tries = 0;
+    int rc;
+    memcpy(in, &grain, sizeof grain);
+    in[8] = 1;
+    do {
+        double began = sph_now();
+        rc = rados_exec(plan->target->data, o->target, "rbd", "sparsify", in, sizeof in, NULL, 0);
+        if (rc >= 0)
+            sph_pace_took(plan->pace, SPH_PACE_PART, sph_now() - began);
+    } while (try_again(w, rc, &tries));
+    if (rc == -EOPNOTSUPP) /* an erasure-coded pool: the zeroes stay */
+        atomic_store(&plan->target->solid, true);
+    return rc >= 0 || rc == -ENOENT || rc == -EOPNOTSUPP
+               ? 0
+               : sph_carrier_fail(w, rc, o, true, "cannot sparsify");
+}
+
+/* --- through this host ---------------------------------------------------------------------------------- */
+
+static bool is_zero(const char *bytes, size_t size) {
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+/* Adds what is not zero to the write. Returns how many bytes. */
+static size_t add_data(rados_write_op_t write, const char *bytes, size_t size, uint64_t offset) {
+    size_t from = 0, sum = 0;
+    while (from < size) {
+        size_t to = from, grain;
+        while (to < size && (grain = size - to < GRAIN ? size - to : GRAIN, !is_zero(bytes + to, grain)))
+            to += grain;
+        if (to > from) {
+            rados_write_op_write(write, bytes + from, to - from, offset + from);
+            sum += to - from;
+        }
+        from = to < size ? to + (size - to < GRAIN ? size - to : GRAIN) : to;
+    }
+    return sum;
+}
+
+static int submit(sph_carrier *w, const sph_origin *o, rados_write_op_t write, size_t sum) {
+    const sph_osd_plan *plan = w->plan;
+    unsigned tries = 0;
+    int rc;
+    if (!sum)
+        return 0;
+    do {
+        rc = rados_write_op_operate(write, plan->target->data, o->target, NULL, 0);
+    } while (try_again(w, rc, &tries));
+    if (rc < 0)
+        return sph_carrier_fail(w, rc, o, true, "cannot write");
+    atomic_fetch_add(&plan->tally->through_host, sum);
+    atomic_fetch_add(&plan->tally->copied, sum);
+    return 1;
+}
+
+static int write_extents(sph_carrier *w, const sph_origin *o, const char *bytes) {
+    rados_write_op_t write = rados_create_write_op();
+    if (!write)
+        return sph_ceph_no_memory(w->plan->op);
+    size_t sum = 0;
+    for (size_t i = 0; i < w->map.count; i++) {
+        size_t size = (size_t)w->spans[i].length;
+        sum += add_data(write, bytes, size, w->spans[i].offset);
+        bytes += size;
+    }
+    int rc = submit(w, o, write, sum);
+    rados_release_write_op(write);
+    return rc;
+}
+
+/* All extents in one read and one write. */
+static int copy_thin(sph_carrier *w, const sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    char *bytes = sph_carrier_buffer(w), *at = bytes;
+    if (!bytes)
+        return -ENOMEM;
+    if (!sph_pace_bytes(plan->pace, w->map.bytes))
+        return -ECANCELED;
+    double began = sph_now();
+    rados_read_op_t read = rados_create_read_op();
+    if (!read)
+        return sph_ceph_no_memory(plan->op);
+    size_t got[SPH_CARRY_SPANS];
+    int each[SPH_CARRY_SPANS], rc;
+    for (size_t i = 0; i < w->map.count; i++) {
+        size_t size = (size_t)w->spans[i].length;
+        rados_read_op_read(read, w->spans[i].offset, size, at, &got[i], &each[i]);
+        at += size;
+    }
+    unsigned tries = 0;
+    do {
+        rc = rados_read_op_operate(read, o->level->data, o->name, 0);
+    } while (try_again(w, rc, &tries));
+    rados_release_read_op(read);
+    at = bytes;
+    for (size_t i = 0; i < w->map.count && rc >= 0; i++) {
+        size_t size = (size_t)w->spans[i].length;
+        rc = each[i];
+        if (rc >= 0)
+            memset(at + got[i], 0, size - got[i]); /* the object ends within its last extent */
+        at += size;
+    }
+    if (rc < 0)
+        return sph_carrier_fail(w, rc, o, false, "cannot read");
+    atomic_fetch_add(&plan->tally->through_host, w->map.bytes);
+    rc = write_extents(w, o, bytes);
+    sph_pace_took(plan->pace, SPH_PACE_PART, sph_now() - began);
+    return rc;
+}
+
+static int copy_librbd(sph_carrier *w, const sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    uint64_t size = plan->target->layout.object_size;
+    char *bytes = sph_carrier_buffer(w);
+    bool made = false;
+    if (!bytes)
+        return -ENOMEM;
+    for (uint64_t offset = 0; offset < size;) {
+        size_t part = size - offset < SPH_CARRY_BUFFER ? (size_t)(size - offset) : SPH_CARRY_BUFFER;
+        if (!sph_pace_bytes(plan->pace, part))
+            return -ECANCELED;
+        int rc = sph_origin_read(w, o, offset, part, bytes);
+        if (rc < 0)
+            return sph_carrier_fail(w, rc, o, false, "cannot read through librbd");
+        atomic_fetch_add(&plan->tally->through_host, part);
+        rados_write_op_t write = rados_create_write_op();
+        if (!write)
+            return sph_ceph_no_memory(plan->op);
+        rc = submit(w, o, write, add_data(write, bytes, part, offset));
+        rados_release_write_op(write);
+        if (rc < 0)
+            return rc;
+        made |= rc > 0;
+        offset += part;
+    }
+    return made;
+}
+
+/* --- the whole of it ------------------------------------------------------------------------------------ */
+
+/* Whether so many bytes of data make an object of that length dense enough to leave the rest as zeroes. */
+static bool is_dense(const sph_osd_plan *plan, uint64_t data, uint64_t length) {
+    return (double)data >= plan->dense * (double)length;
+}
+
+static bool is_thin(const sph_carrier *w) {
+    const sph_osd_plan *plan = w->plan;
+    return plan->through_host && w->map.count <= SPH_CARRY_SPANS && w->map.bytes <= SPH_CARRY_BUFFER &&
+           (double)w->map.bytes <= plan->sparse * (double)plan->target->layout.object_size;
+}
+
+static sph_osd_way choose(sph_carrier *w, const sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    sph_osd_way squeezed = atomic_load(&plan->target->solid) ? SPH_WAY_WHOLE : SPH_WAY_SQUEEZED;
+    if (o->librbd)
+        return SPH_WAY_LIBRBD;
+    if (!o->level || (o->mapped && !w->map.count) || (o->summed && !w->from.size))
+        return SPH_WAY_NONE;
+    if (o->mapped && !is_dense(plan, w->map.bytes, w->map.end))
+        return is_thin(w) ? SPH_WAY_THIN : squeezed;
+    if (o->summed && !is_dense(plan, w->from.size - sph_sums_zeroes(&w->from, plan->zero), w->from.size))
+        return squeezed;
+    return SPH_WAY_WHOLE;
+}
+
+static int copy(sph_carrier *w, const sph_origin *o, sph_osd_way way) {
+    uint64_t bytes = o->summed ? w->from.size : w->map.end;
+    const sph_osd_plan *plan = w->plan;
+    int rc;
+    switch (way) {
+    case SPH_WAY_LIBRBD:
+        if (!plan->through_host)
+            return sph_carrier_fail(w, -EOPNOTSUPP, o, true, "only this host could copy");
+        return copy_librbd(w, o);
+    case SPH_WAY_THIN:
+        return copy_thin(w, o);
+    case SPH_WAY_SQUEEZED:
+        rc = copy_whole(w, o, bytes);
+        return rc < 0 ? rc : sparsify(w, o);
+    case SPH_WAY_WHOLE:
+        rc = copy_whole(w, o, bytes);
+        return rc < 0 ? rc : 1;
+    default:
+        return 0;
+    }
+}
+
+/* Sparsifying removes an object of nothing but zeroes. */
+static int is_present(sph_carrier *w, const sph_origin *o) {
+    uint64_t size;
+    time_t mtime;
+    int rc = rados_stat(w->plan->target->data, o->target, &size, &mtime);
+    if (rc == -ENOENT)
+        return 0;
+    return rc < 0 ? sph_carrier_fail(w, rc, o, true, "cannot look at") : 1;
+}
+
+int sph_osd_carry(sph_carrier *w, uint64_t n) {
+    sph_osd_plan *plan = w->plan;
+    sph_origin o;
+    int rc = find_origin(w, n, &o);
+    if (rc < 0)
+        return rc;
+    /* The sums of the source, needed later anyway, tell first what is zero though it takes space. */
+    bool take_sums =
+        plan->verify == SPH_VERIFY_CHECKSUM && o.level && !o.summed && (!o.mapped || w->map.count);
+    sph_osd_way way = choose(w, &o);
+    if (take_sums && way == SPH_WAY_WHOLE) {
+        rc = sph_sums_take(o.level->data, o.name, plan->target->layout.object_size, &w->from);
+        if (rc < 0 || w->from.absent)
+            return sph_carrier_fail(w, rc < 0 ? rc : -ENOENT, &o, false, "cannot ask for the checksums of");
+        o.summed = true;
+        way = choose(w, &o);
+    }
+    bool present = false;
+    if (!plan->compare_only) {
+        rc = copy(w, &o, way);
+        if (rc < 0)
+            return rc;
+        present = rc > 0;
+        atomic_fetch_add(&plan->tally->ways[way], 1);
+        if (way == SPH_WAY_SQUEEZED && plan->verify == SPH_VERIFY_NONE && (rc = is_present(w, &o)) < 0)
+            return rc;
+        if (way == SPH_WAY_SQUEEZED && plan->verify == SPH_VERIFY_NONE)
+            present = rc > 0;
+    }
+    if (plan->verify == SPH_VERIFY_NONE || (way == SPH_WAY_NONE && !plan->compare_only))
+        return present;
+    rc = sph_osd_compare(w, &o, &present);
+    return rc < 0 ? rc : present;
+}

@@ -1,0 +1,89 @@
+--- Route `osd_copy`: the OSDs copy the objects among themselves; this host sends small orders. See
+-- docs/osd-copy.md for how each object is copied, what is verified, and what the rights are about.
+--
+-- It makes the image with the source's object size and striping, whatever Glance's store uses for its own:
+-- objects are copied as they are.
+
+local conditions = require "siphon.routes.conditions"
+local errors = require "siphon.errors"
+local units = require "siphon.units"
+
+local function has(list, wanted)
+  for _, item in ipairs(list) do
+    if item == wanted then return true end
+  end
+  return false
+end
+
+-- A formatted clone has data of its own key over data of its parent's: objects of both make no image.
+local function is_layered_encryption(source)
+  if not source.encrypted then return false end
+  return source.encrypted:find("layered", 1, true) ~= nil
+end
+
+local function verify_step(verify)
+  if verify == "none" then return {} end
+  return { verify == "read" and "compare by reading both sides here" or "compare the OSDs' checksums of each object" }
+end
+
+local function verify_of(options)
+  return options and options.verify or "checksum"
+end
+
+return {
+  summary = "the OSDs copy the objects among themselves",
+
+  unsuitable = { "EPERM", "EACCES", "EOPNOTSUPP", "ENOSYS" },
+
+  applies = function(facts)
+    local applies, reason, code = conditions.check(facts, "same_cluster", "raw", "writable", "settled")
+    if not applies then return false, reason, code end
+    if has(facts.source.features, "dirty-cache") then return false, "a client caches writes to the source" end
+    if is_layered_encryption(facts.source) then
+      return false, "the source is a clone with an encryption of its own over its parent's"
+    end
+    return true
+  end,
+
+  cost = function(facts)
+    return { copied = facts.source.allocated, through_host = 0 }
+  end,
+
+  steps = function(facts)
+    local list = {
+      ("create the image with objects of %s, its map marked invalid"):format(units.bytes(facts.source.object_size)),
+      "the OSDs copy each object that exists",
+    }
+    for _, text in ipairs(verify_step(verify_of(facts.options))) do list[#list + 1] = text end
+    list[#list + 1] = "clear the image for use"
+    return list
+  end,
+
+  run = function(job)
+    local place, request = job.target.place, job.request
+    job:step("target.create", {
+      detail = "image " .. place:text(),
+      undo = { "remove_image", place:data() },
+      untouched = { "EEXIST" },
+      act = function(note)
+        local from <close> = assert(job:open_source())
+        note { image_id = assert(from:osd_create(place.pool, place.name, { features = place.features })) }
+      end,
+    })
+    job:step("target.copy", {
+      detail = "copied by the OSDs",
+      act = function()
+        local from <close> = assert(job:open_source())
+        local moved, err = from:osd_copy(place.pool, place.name, {
+          verify = verify_of(request), max_in_flight = request.max_in_flight, max_rate = request.max_rate,
+          through_host = request.through_host, progress = job:meter("target.copy", "copying"),
+        })
+        if not moved and err:is "source.changed" then
+          err = errors.explain(err, err.message .. "; copy it again from a snapshot that stays")
+        end
+        if not moved then return nil, err end
+        job:count { copied = moved.copied, through_host = moved.through_host + moved.verify_through_host }
+      end,
+    })
+  end,
+}
