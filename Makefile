@@ -25,7 +25,7 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -DSIPHON_LUADIR='"$(LUADIR)"' -Icore -Icore/includ
 CFLAGS_ALL   := -std=c11 -g $(OPT) $(WARN_C) $(HARDEN) $(SANITIZE) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 -g $(OPT) $(WARN) $(HARDEN) $(SANITIZE) $(CXXFLAGS)
 LDFLAGS_ALL  := -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
-LIBS := -lrbd -lrados -lstdc++ $(shell pkg-config --libs libcurl) -lm -lpthread
+LIBS := -lrbd -lrados -lstdc++ $(shell pkg-config --libs libcurl libcrypto) -lm -lpthread
 
 CORE_SRC := $(wildcard core/engine/*.c core/ceph/*.c core/http/*.c core/glance/*.c core/bind/*.c)
 CORE_CXX := $(wildcard core/ceph/*.cc)

@@ -4,6 +4,7 @@
 #include "bind/http.h"
 
 #include "bind/bind.h"
+#include "bind/digest.h"
 #include "bind/options.h"
 #include "bind/secret.h"
 
@@ -210,6 +211,7 @@ sph_transfer *sph_http_new(lua_State *L, const sph_op_type *type, int idx) {
     read_headers(L, t, idx);
     read_secret_headers(L, t, idx);
     read_body(L, t, idx);
+    t->digest = sph_option_digest(L, idx, "digest");
     read_sink(L, t, idx);
     sph_op_progress_option(L, op, idx);
     return t;
@@ -264,6 +266,10 @@ int sph_http_push(lua_State *L, sph_op *op) {
     lua_setfield(L, -2, "bytes_sent");
     lua_pushinteger(L, (lua_Integer)r->received);
     lua_setfield(L, -2, "bytes_received");
+    if (t->digest) {
+        sph_digest_push(L, t->digest);
+        lua_setfield(L, -2, "digest");
+    }
     return 1;
 }
 
@@ -294,6 +300,8 @@ int sph_http_push(lua_State *L, sph_op *op) {
  *   proxy            "http://host:port", "" for none; left out, http_proxy, https_proxy, all_proxy and
  *                    no_proxy of the environment count, as libcurl reads them
  *   secret_headers   names of headers of the answer that shall be Secrets, such as "x-subject-token"
+ *   digest           "sha256" or "sha512": hashes the body on its way; the response then has `digest`, see
+ *                    image:digest
  *   progress         function(done, total) of the body's bytes; of the answer's when none is sent; total
  *                    is 0 when it is not known
  *

@@ -9,7 +9,8 @@
 /* The options that every request has: all of http.request's but `url`. */
 #define SPH_HTTP_OPTIONS                                                                                     \
     "method", "headers", "body", "sink", "timeout", "connect_timeout", "stall_timeout", "max_redirects",     \
-        "max_body", "ca_file", "cert_file", "key_file", "insecure", "proxy", "secret_headers", "progress"
+        "max_body", "ca_file", "cert_file", "key_file", "insecure", "proxy", "secret_headers", "digest",     \
+        "progress"
 
 /* Makes the operation from the options at idx, already checked for unknown keys; its URL is not set yet. */
 SPH_LJMP sph_transfer *sph_http_new(lua_State *L, const sph_op_type *type, int idx);

@@ -2,6 +2,7 @@
  *
  * Thread: the loop thread. */
 #include "bind/ceph.h"
+#include "bind/digest.h"
 #include "bind/options.h"
 
 #include "ceph/copy_data.h"
@@ -87,15 +88,32 @@ static int l_image_deep_copy(lua_State *L) {
 
 static int push_counts(lua_State *L, sph_op *op) {
     const sph_copy_data_op *self = (const sph_copy_data_op *)op;
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     sph_set_integer(L, "size", self->size);
     sph_set_integer(L, "read", self->read);
     sph_set_integer(L, "written", self->written);
     sph_set_integer(L, "zeroes_skipped", self->zeroes);
+    if (self->digest) {
+        sph_digest_push(L, self->digest);
+        lua_setfield(L, -2, "digest");
+    }
     return 1;
 }
 
-static const sph_op_type data_type = {.name = "rbd.copy_data", .run = sph_copy_data, .push = push_counts};
+static const sph_op_type data_type = {
+    .name = "rbd.copy_data", .run = sph_copy_data, .push = push_counts, .release = sph_copy_data_release};
+
+/* The options of pieces, rate and progress at idx, which copying and hashing have in common. */
+static sph_copy_data_op *new_reading(lua_State *L, const sph_op_type *type, sph_image *source, int idx) {
+    uint64_t in_flight = sph_option_size(L, idx, "max_in_flight", 16);
+    luaL_argcheck(L, in_flight >= 1 && in_flight <= 256, idx, "option 'max_in_flight' must be from 1 to 256");
+    sph_copy_data_op *op = sph_op_new(L, type, sizeof *op);
+    op->source = source;
+    op->max_in_flight = (unsigned)in_flight;
+    op->max_rate = sph_option_size(L, idx, "max_rate", 0);
+    sph_op_progress_option(L, &op->op, idx);
+    return op;
+}
 
 /*** image:copy_data(target, options?) -> {size=, read=, written=, zeroes_skipped=} | nil, err
  * Copies the data of what this image is open at (best: a snapshot) into `target`, an image that is open for
@@ -108,32 +126,52 @@ static const sph_op_type data_type = {.name = "rbd.copy_data", .run = sph_copy_d
  * - sparse_size: runs of zeroes that fill aligned blocks of so many bytes are left out; a power of two up to
  *   4 MiB, 0 for none; default 4096
  * - max_rate: bytes read per second at most; default 0: no limit
- * - progress: function(done, total), in bytes of what exists
+ * - digest: "sha256" or "sha512": hashes what is read, and the result has `digest` = {algorithm=, value=, checksum=}:
+ *   that hash and the MD5 of the whole, holes as zeroes, in hexadecimal
+ * - progress: function(done, total), in bytes of what exists; with a digest, of the whole
  * Errors: EFBIG when the target is too small; EROFS when it is not writable; ESTALE when the source shrank
  * meanwhile; EDQUOT or ENOSPC when there is no room. */
 static int l_image_copy_data(lua_State *L) {
     sph_image *source = sph_check_image(L, 1), *target = sph_check_image(L, 2);
     lua_settop(L, 3);
-    sph_options_check(L, 3, "max_in_flight", "sparse_size", "max_rate", "progress", NULL);
-    uint64_t in_flight = sph_option_size(L, 3, "max_in_flight", 16);
+    sph_options_check(L, 3, "max_in_flight", "sparse_size", "max_rate", "digest", "progress", NULL);
     uint64_t sparse_size = sph_option_size(L, 3, "sparse_size", 4096);
-    luaL_argcheck(L, in_flight >= 1 && in_flight <= 256, 3, "option 'max_in_flight' must be from 1 to 256");
     luaL_argcheck(L, (sparse_size & (sparse_size - 1)) == 0 && sparse_size <= SPH_COPY_PIECE, 3,
                   "option 'sparse_size' must be 0 or a power of two, up to 4 MiB");
     luaL_argcheck(L, source != target, 2, "source and target are the same");
-    sph_copy_data_op *op = sph_op_new(L, &data_type, sizeof *op);
-    op->source = source;
+    sph_copy_data_op *op = new_reading(L, &data_type, source, 3);
     op->target = target;
-    op->max_in_flight = (unsigned)in_flight;
     op->sparse_size = sparse_size;
-    op->max_rate = sph_option_size(L, 3, "max_rate", 0);
-    sph_op_progress_option(L, &op->op, 3);
+    op->digest = sph_option_digest(L, 3, "digest");
     sph_op_use(&op->op, &source->object);
     return sph_await(L, &op->op, &target->object);
 }
 
-const luaL_Reg sph_image_copy_methods[] = {{"clone", l_image_clone},
-                                           {"copy", l_image_copy},
-                                           {"deep_copy", l_image_deep_copy},
-                                           {"copy_data", l_image_copy_data},
-                                           {NULL, NULL}};
+static int push_digest(lua_State *L, sph_op *op) {
+    const sph_copy_data_op *self = (const sph_copy_data_op *)op;
+    sph_digest_push(L, self->digest);
+    sph_set_integer(L, "read", self->read);
+    return 1;
+}
+
+static const sph_op_type digest_type = {
+    .name = "rbd.digest", .run = sph_copy_data, .push = push_digest, .release = sph_copy_data_release};
+
+/*** image:digest(algorithm, options?) -> {algorithm=, value=, checksum=, read=} | nil, err
+ * The hash ("sha256" or "sha512") and the MD5 of what this image is open at, in hexadecimal, holes as zeroes: what
+ * `rbd export` gives, hashed. It reads what exists, parents included: `read` bytes. Cancelling stops it.
+ * - max_in_flight, max_rate: as for image:copy_data
+ * - progress: function(done, total), in bytes of the image
+ * Errors: ESTALE when the image shrank meanwhile. */
+static int l_image_digest(lua_State *L) {
+    sph_image *source = sph_check_image(L, 1);
+    lua_settop(L, 3);
+    sph_options_check(L, 3, "max_in_flight", "max_rate", "progress", NULL);
+    sph_copy_data_op *op = new_reading(L, &digest_type, source, 3);
+    op->digest = sph_check_digest(L, 2);
+    return sph_await(L, &op->op, &source->object);
+}
+
+const luaL_Reg sph_image_copy_methods[] = {{"clone", l_image_clone},         {"copy", l_image_copy},
+                                           {"deep_copy", l_image_deep_copy}, {"copy_data", l_image_copy_data},
+                                           {"digest", l_image_digest},       {NULL, NULL}};

@@ -1,5 +1,5 @@
-/* A copy of one image's data into another, through this host, that can be stopped. One worker thread runs
- * it. */
+/* A copy of one image's data into another, through this host, that can be stopped, and its hashes. One worker
+ * thread runs it. */
 #include "ceph/copy_data.h"
 
 #include "ceph/extents.h"
@@ -17,6 +17,9 @@
 /* How often the worker looks up from waiting, to see whether it was cancelled or may start the next piece. */
 #define LOOK_UP_NS 100000000
 
+/* Zeroes hashed between two looks at whether it was cancelled. */
+#define HOLE_STEP ((uint64_t)64 << 20)
+
 typedef struct copy copy;
 
 typedef struct piece {
@@ -25,7 +28,11 @@ typedef struct piece {
     char *buffer;
     uint64_t offset;
     size_t length;
+    struct piece *later; /* in `unhashed` */
     bool writing;
+    bool busy;        /* a call of librbd is under way, or the next one about to be */
+    bool unhashed;    /* the digest still wants it */
+    bool came;        /* it was read */
     unsigned pending; /* under the lock: calls in flight, and one while more are being made */
     int64_t rc;       /* under the lock: of the read, or the first bad one of the writes */
 } piece;
@@ -36,7 +43,8 @@ struct copy {
     pthread_mutex_t lock;
     pthread_cond_t change;
     piece *pieces, *idle;
-    piece *settled; /* under the lock */
+    piece *settled;                  /* under the lock */
+    piece *unhashed, **unhashed_end; /* in order of offset */
     unsigned in_flight;
     unsigned char *map; /* one bit for each grain of the source: it may hold data */
     uint64_t grain, grains, size;
@@ -149,10 +157,17 @@ static void fail(copy *c, int rc, const sph_image *image, const char *what, uint
 }
 
 static void start_read(copy *c, piece *p) {
-    p->writing = false;
+    p->writing = p->came = false;
+    p->busy = true;
     p->pending = 1;
     p->rc = 0;
     c->in_flight++;
+    if (c->op->digest) {
+        p->unhashed = true;
+        p->later = NULL;
+        *c->unhashed_end = p;
+        c->unhashed_end = &p->later;
+    }
     rbd_completion_t completion;
     int rc = rbd_aio_create_completion(p, call_done, &completion);
     if (rc >= 0) {
@@ -229,6 +244,50 @@ static void start_writes(copy *c, piece *p) {
     settle(p, 0);
 }
 
+/* --- hashing -------------------------------------------------------------------------------------------- */
+
+static void recycle(copy *c, piece *p) {
+    if (p->busy || p->unhashed)
+        return;
+    p->next = c->idle;
+    c->idle = p;
+}
+
+static bool stop_if_cancelled(copy *c) {
+    const sph_place place = sph_image_place(c->op->source);
+    if (!c->stopping && sph_op_is_cancelled(&c->op->op)) {
+        c->stopping = true;
+        sph_ceph_check(&c->op->op, -ECANCELED, &place, NULL, "the copy was stopped");
+    }
+    return c->stopping;
+}
+
+static void hash_hole(copy *c, uint64_t end) {
+    sph_digest *d = c->op->digest;
+    while (d->length < end && !stop_if_cancelled(c)) {
+        uint64_t left = end - d->length;
+        sph_digest_add_zeroes(d, (size_t)(left < HOLE_STEP ? left : HOLE_STEP));
+        sph_op_progress(&c->op->op, d->length, c->size);
+    }
+}
+
+/* As far as the pieces that came reach without a gap. */
+static void hash_what_came(copy *c) {
+    while (c->unhashed && c->unhashed->came && !c->stopping) {
+        piece *p = c->unhashed;
+        hash_hole(c, p->offset);
+        if (c->stopping)
+            return;
+        c->unhashed = p->later;
+        if (!c->unhashed)
+            c->unhashed_end = &c->unhashed;
+        sph_digest_add(c->op->digest, p->buffer, p->length);
+        sph_op_progress(&c->op->op, c->op->digest->length, c->size);
+        p->unhashed = false;
+        recycle(c, p);
+    }
+}
+
 /* --- the pipeline --------------------------------------------------------------------------------------- */
 
 static void piece_settled(copy *c, piece *p) {
@@ -241,17 +300,19 @@ static void piece_settled(copy *c, piece *p) {
         sph_ceph_fail(&c->op->op, "ESTALE", ESTALE, &place, "it became smaller while it was copied");
     } else if (!p->writing) {
         c->op->read += p->length;
-        if (!c->stopping) {
+        p->came = true;
+        if (!c->stopping && c->target) {
             start_writes(c, p);
             return;
         }
     } else {
         c->done += p->length;
-        sph_op_progress(&c->op->op, c->done, c->op->total);
+        if (!c->op->digest)
+            sph_op_progress(&c->op->op, c->done, c->op->total);
     }
-    p->next = c->idle;
-    c->idle = p;
+    p->busy = false;
     c->in_flight--;
+    recycle(c, p);
 }
 
 static piece *wait_for_change(copy *c) {
@@ -271,8 +332,7 @@ static piece *wait_for_change(copy *c) {
 }
 
 static void pump(copy *c) {
-    const sph_place place = sph_image_place(c->op->source);
-    sph_op_progress(&c->op->op, 0, c->op->total);
+    sph_op_progress(&c->op->op, 0, c->op->digest ? c->size : c->op->total);
     start_reads(c);
     while (c->in_flight || (!c->stopping && c->next < c->size)) {
         piece *next;
@@ -280,10 +340,9 @@ static void pump(copy *c) {
             next = p->next;
             piece_settled(c, p);
         }
-        if (!c->stopping && sph_op_is_cancelled(&c->op->op)) {
-            c->stopping = true;
-            sph_ceph_check(&c->op->op, -ECANCELED, &place, NULL, "the copy was stopped");
-        }
+        stop_if_cancelled(c);
+        start_reads(c); /* before hashing, which takes long enough for them to come */
+        hash_what_came(c);
         start_reads(c);
     }
 }
@@ -306,20 +365,27 @@ static int make_pieces(copy *c) {
     return 0;
 }
 
+/* Whether the source fits into the target. */
+static bool has_room(copy *c) {
+    sph_op *op = &c->op->op;
+    const sph_place target = sph_image_place(c->op->target);
+    uint64_t room;
+    if (sph_ceph_check(op, rbd_get_size(c->target, &room), &target, NULL, "cannot ask for the size") < 0)
+        return false;
+    if (room < c->size)
+        sph_ceph_fail(op, "EFBIG", EFBIG, &target, "it has %llu bytes and the source %llu; resize it first",
+                      (unsigned long long)room, (unsigned long long)c->size);
+    return room >= c->size;
+}
+
 static void copy_all(copy *c) {
     sph_op *op = &c->op->op;
-    const sph_place source = sph_image_place(c->op->source), target = sph_image_place(c->op->target);
+    const sph_place source = sph_image_place(c->op->source);
     if (sph_ceph_check(op, map_source(c), &source, NULL, "cannot find out what exists") < 0)
         return;
     c->op->size = c->size;
-    uint64_t room;
-    if (sph_ceph_check(op, rbd_get_size(c->target, &room), &target, NULL, "cannot ask for the size") < 0)
+    if (c->target && !has_room(c))
         return;
-    if (room < c->size) {
-        sph_ceph_fail(op, "EFBIG", EFBIG, &target, "it has %llu bytes and the source %llu; resize it first",
-                      (unsigned long long)room, (unsigned long long)c->size);
-        return;
-    }
     if (c->op->total) {
         if (make_pieces(c) < 0) {
             sph_ceph_no_memory(op);
@@ -327,18 +393,23 @@ static void copy_all(copy *c) {
         }
         pump(c);
     }
-    if (!c->stopping)
+    if (c->op->digest)
+        hash_hole(c, c->size);
+    if (!c->stopping && c->target) {
+        const sph_place target = sph_image_place(c->op->target);
         sph_ceph_check(op, rbd_flush(c->target), &target, NULL, "cannot flush");
+    }
 }
 
 void sph_copy_data(sph_op *op) {
     sph_copy_data_op *self = (sph_copy_data_op *)op;
-    const sph_place target = sph_image_place(self->target);
-    if (self->target->read_only) {
+    if (self->target && self->target->read_only) {
+        const sph_place target = sph_image_place(self->target);
         sph_ceph_check(op, -EROFS, &target, NULL, "cannot copy to it");
         return;
     }
-    copy c = {.op = self, .source = self->source->rbd, .target = self->target->rbd};
+    copy c = {.op = self, .source = self->source->rbd, .target = self->target ? self->target->rbd : NULL};
+    c.unhashed_end = &c.unhashed;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -354,4 +425,8 @@ void sph_copy_data(sph_op *op) {
     sph_free(c.map);
     pthread_cond_destroy(&c.change);
     pthread_mutex_destroy(&c.lock);
+}
+
+void sph_copy_data_release(sph_op *op) {
+    sph_digest_free(((sph_copy_data_op *)op)->digest);
 }

@@ -49,6 +49,8 @@ static size_t on_read(char *to, size_t size, size_t count, void *user) {
     t->response.sent += given;
     if (given) {
         t->body_sent = true;
+        if (t->digest)
+            sph_digest_add(t->digest, to, given);
         sph_op_progress(&t->op, t->response.sent, t->source->length);
         return given;
     }
@@ -322,6 +324,8 @@ static void follow(sph_transfer *t) {
     if (again) {
         t->source->type->rewind(t->source);
         t->body_sent = false;
+        if (t->digest)
+            sph_digest_restart(t->digest);
     }
     if (!sph_http_same_origin(sph_transfer_url(t), url))
         sph_http_drop_secret_headers(&t->request);
@@ -460,6 +464,7 @@ void sph_transfer_release(sph_op *op) {
         t->source->type->release(t->source);
     if (t->sink)
         t->sink->type->release(t->sink);
+    sph_digest_free(t->digest);
     sph_http_free_headers(&t->request);
     sph_http_clear(&t->response);
     sph_free(t->url);

@@ -11,6 +11,7 @@
 #ifndef SPH_HTTP_TRANSFER_H
 #define SPH_HTTP_TRANSFER_H
 
+#include "ceph/digest.h"
 #include "http/body.h"
 #include "http/job.h"
 #include "http/multi.h"
@@ -30,6 +31,7 @@ typedef struct sph_transfer {
     sph_http_request request;
     sph_body *source;       /* NULL: no body */
     sph_body *sink;         /* NULL: the answer is kept in memory; so is one that is not a success */
+    sph_digest *digest;     /* of the body that is sent; or NULL */
     sph_object *objects[2]; /* what they read and write, or NULL */
     sph_http_response response;
     sph_transfer_phase phase;

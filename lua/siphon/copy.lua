@@ -3,6 +3,7 @@
 local core = require "siphon.core"
 local errors = require "siphon.errors"
 local facts = require "siphon.facts"
+local hashes = require "siphon.hashes"
 local jobs = require "siphon.job"
 local plan = require "siphon.plan"
 local policies = require "siphon.policy"
@@ -40,7 +41,7 @@ local function take_route(job, decision)
       job.route, job.parent = entry.route, route.parent
       tell(job, "chosen", entry.route, decision.reason)
       local before = #job.entries
-      local ok, err = xpcall(route.run, errors.handler, job)
+      local ok, err = xpcall(hashes.run, errors.handler, job, route)
       if ok then return route end
       if not is_unsuitable(route, err) then error(err, 0) end
       tried[#tried + 1] = { route = entry.route, error = err }
@@ -109,7 +110,7 @@ local function result_of(job)
   job.bytes.allocated = job.bytes.allocated or job.bytes.copied
   return {
     job = job.id, source = tostring(job.request.source), target = tostring(job.request.target),
-    route = job.route, image_id = result.image_id, location = result.location, bytes = job.bytes,
+    route = job.route, image_id = result.image_id, location = result.location, hash = job.hash, bytes = job.bytes,
     seconds = core.task.now() - job.started,
   }
 end
@@ -119,7 +120,7 @@ local function with_nulls(result)
   local null = require("siphon.json").null
   local fields = {}
   for key, value in pairs(result) do fields[key] = value end
-  fields.image_id, fields.location = result.image_id or null, result.location or null
+  for _, name in ipairs { "image_id", "location", "hash" } do fields[name] = result[name] or null end
   return fields
 end
 
@@ -167,6 +168,7 @@ end
 --   existing_image    UUID of a record that is there and queued; then `target` may be left out
 --   properties        { name = value }; tags, stores: lists of names; visibility, owner; protected, hidden: booleans
 --   min_disk          GiB (default: the source's size, rounded up); min_ram: MiB
+--   hash              "sha512" or "sha256": register this hash and the MD5 of the data (default: none)
 --   flatten           "mgr": ceph-mgr flattens clones, and not this host
 --   compress, format_options, scratch   of the route convert: compress a qcow2; options for `qemu-img convert -o`;
 --                                       the
@@ -182,8 +184,9 @@ end
 --   glance            a siphon.glance client instead of that cloud's
 --   journal           where the job's record is kept (see siphon.journal)
 --   on_event          function(event), see siphon.event
--- result: { job, source, target, route, image_id, location, bytes = { size, allocated, copied, through_host
--- }, seconds }. On failure everything is undone before it returns. Misuse raises.
+-- result: { job, source, target, route, image_id, location, hash = { checksum, os_hash_algo, os_hash_value } (nil:
+-- none), bytes = { size, allocated, copied, through_host }, seconds }. On failure everything is undone before
+-- it returns. Misuse raises.
 function copy.copy(options)
   local request, err = requests.new(options, "siphon.copy")
   if not request then return nil, err end

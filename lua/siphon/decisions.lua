@@ -18,7 +18,7 @@ local function decide(loaded, title, given)
     local applies, why = route.applies(facts)
     if applies then
       decision.route = name
-      decision.cost = route.cost(facts)
+      decision.cost = routes.cost(route, facts)
       break
     end
     decision.refused[#decision.refused + 1] = { route = name, reason = why }

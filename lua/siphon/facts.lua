@@ -124,7 +124,7 @@ local SECTIONS = {
 
 local OPTIONS = {
   "policy", "route", "pool", "image_id", "timeout", "flatten", "compress", "format_options", "allow_format",
-  "allow_encrypted",
+  "allow_encrypted", "hash",
 }
 
 local function read_only(name)

@@ -98,7 +98,7 @@ local CALL_OPTIONS = {
   headers = "table", query = "table", json = "any", body = "string table", content_type = "string",
   sink = "table",
   accept = "table", expect_json = "boolean", op = "string", image_id = "string", timeout = "number",
-  stall_timeout = "number", max_body = "integer", progress = "function",
+  stall_timeout = "number", max_body = "integer", digest = "string", progress = "function",
 }
 
 -- The request as session:call wants it, but for the tokens.
@@ -117,7 +117,7 @@ local function request_of(self, method, path, options)
     body = body, sink = options.sink,
     timeout = options.timeout or not streams and self.timeout or nil, connect_timeout = self.connect_timeout,
     stall_timeout = options.stall_timeout or self.stall_timeout, max_body = options.max_body,
-    progress = options.progress,
+    digest = options.digest, progress = options.progress,
   }
 end
 
@@ -164,7 +164,7 @@ end
 --- @param path string "/v2/...", percent-encoded
 --- @param options? table headers, query = {name = value or list of values}, json (any value) or body (as
 --- siphon.http.request has it) with content_type, sink, accept = list of statuses that count as success
---- (2xx), expect_json, timeout, stall_timeout, max_body, progress; op and image_id for errors
+--- (2xx), expect_json, timeout, stall_timeout, max_body, digest, progress; op and image_id for errors
 --- @return table response siphon.http's, and `json`: the body of a JSON answer, decoded, without nulls
 function Client:call(method, path, options)
   options = errors.check_options("glance.call", options or {}, CALL_OPTIONS)
@@ -327,18 +327,20 @@ end
 --- @param id string
 --- @param source userdata|string|table an Image, read as its handle sees it; the bytes; or what
 --- siphon.http.request takes as body: {file =}, {image =, offset =, length =}
---- @param options? { store: string, progress: fun(done: integer, total: integer), stall_timeout: number }
+--- @param options? { store: string, digest: string, progress: fun(done: integer, total: integer), stall_timeout:
+--- number }
+--- @return boolean true; and with `digest` ("sha256" or "sha512") the hashes of what was sent, see image:digest
 function Client:upload(id, source, options)
   options = errors.check_options("glance.upload", options or {}, {
-    store = "string", progress = "function", stall_timeout = "number",
+    store = "string", digest = "string", progress = "function", stall_timeout = "number",
   })
   local response, err = self:call("PUT", image_path("glance.upload", id, "/file"), {
     op = "glance.upload", image_id = id, body = body_of(source), content_type = "application/octet-stream",
     headers = { ["X-Image-Meta-Store"] = options.store }, progress = options.progress,
-    timeout = 0, stall_timeout = options.stall_timeout,
+    digest = options.digest, timeout = 0, stall_timeout = options.stall_timeout,
   })
   if not response then return nil, err end
-  return true
+  return true, response.digest
 end
 
 --- Downloads the data of an image. An image that has none is an error of code "glance.no_data".

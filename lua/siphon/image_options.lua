@@ -2,6 +2,7 @@
 -- beside those about its data. See siphon.target.record for what is made of them.
 
 local errors = require "siphon.errors"
+local hashes = require "siphon.hashes"
 local nearest = require "siphon.nearest"
 
 local image_options = {}
@@ -9,7 +10,7 @@ local image_options = {}
 --- The options and their types, for errors.check_options.
 image_options.TYPES = {
   existing_image = "string", visibility = "string", protected = "boolean", hidden = "boolean", tags = "table",
-  min_disk = "integer", min_ram = "integer", owner = "string", properties = "table", stores = "table",
+  min_disk = "integer", min_ram = "integer", owner = "string", properties = "table", stores = "table", hash = "string",
 }
 
 local VISIBILITIES = { "private", "shared", "community", "public" }
@@ -30,6 +31,12 @@ local function has(list, wanted)
     if item == wanted then return true end
   end
   return false
+end
+
+local function check_hash(hash)
+  if not hash or has(hashes.ALGORITHMS, hash) then return true end
+  return usage(("there is no hash '%s'%s (%s)"):format(hash, nearest.hint(hash, hashes.ALGORITHMS),
+    table.concat(hashes.ALGORITHMS, ", ")))
 end
 
 local function check_properties(properties)
@@ -70,6 +77,7 @@ function image_options.check(asked)
     return usage("--image-id is for a new image, --existing-image for one that is there: give one of them")
   end
   local ok, err = check_properties(asked.properties)
+  if ok then ok, err = check_hash(asked.hash) end
   if ok then ok, err = check_list(asked.tags, "tags") end
   if ok then ok, err = check_list(asked.stores, "stores") end
   return ok, err

@@ -40,7 +40,8 @@ function job.new_id()
 end
 
 --- A job for the request (see siphon.request). Its fields, as they become known: id, request, connections,
--- source, target, facts, policy, snapshot (the record of the one being copied), route, parent (see siphon.routes).
+-- source, target, facts, policy, snapshot (the record of the one being copied), route, parent (see siphon.routes),
+-- hash (see siphon.hashes).
 function job.new(request)
   local id = request.job_id
   return setmetatable({

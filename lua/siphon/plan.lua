@@ -5,6 +5,7 @@ local connections = require "siphon.connections"
 local content = require "siphon.content"
 local errors = require "siphon.errors"
 local facts = require "siphon.facts"
+local hashes = require "siphon.hashes"
 local policies = require "siphon.policy"
 local routes = require "siphon.routes"
 local sources = require "siphon.source"
@@ -154,6 +155,7 @@ local function steps_of(situation, route)
     add { ("protect %s for the time being"):format(situation.facts.source.spec) }
   end
   add(route.steps(situation.facts))
+  add { hashes.text(situation.facts, route) }
   if situation.policy.name == "default" or not situation.policy.table.after then
     add(around.after)
   else
@@ -177,7 +179,7 @@ function Situation:describe()
   local decision, failure = self:decide()
   if not decision then return nil, failure end
   local route = routes.get(decision.route)
-  local cost = route.cost(self.facts)
+  local cost = routes.cost(route, self.facts)
   local from, to = self.facts.source, self.facts.target
   return {
     source = from.spec, target = to.spec, policy = self.policy.name, route = decision.route,

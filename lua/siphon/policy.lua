@@ -99,11 +99,15 @@ end
 -- What a route says about facts, for a policy that chooses by it.
 local function ask_route(question)
   return function(name, facts)
-    local route, err = require("siphon.routes").get(name)
+    local routes = require "siphon.routes"
+    local route, err = routes.get(name)
     if not route then error(err, 0) end
-    return route[question](facts)
+    return question(routes, route, facts)
   end
 end
+
+local function cost_of(routes, route, facts) return routes.cost(route, facts) end
+local function applies(_, route, facts) return route.applies(facts) end
 
 local function route_names()
   local names = require("siphon.routes").names
@@ -123,7 +127,7 @@ end
 -- What a policy sees as `siphon`.
 local function face(loading)
   local members = {
-    routes = route_names(), cost = ask_route "cost", applies = ask_route "applies", http = http_of(loading),
+    routes = route_names(), cost = ask_route(cost_of), applies = ask_route(applies), http = http_of(loading),
     version = core.version,
     error = core.error,
     policy = function(name)

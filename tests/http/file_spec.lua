@@ -36,8 +36,10 @@ describe("siphon.http.request with files", function()
     it("sends all of it, of any size", function()
       for _, size in ipairs { 0, 1, 65536, 1048576, 1048577, 9000001 } do
         local path = random_file(size)
-        local response = assert(http.request { url = server.url .. "/echo", method = "PUT", body = { file = path } })
+        local response = assert(http.request { url = server.url .. "/echo", method = "PUT", body = { file = path },
+          digest = "sha256" })
         local seen = json.decode(response.body)
+        assert.same({ "sha256", seen.sha256 }, { response.digest.algorithm, response.digest.value })
         assert.equal(size, seen.body_bytes)
         assert.equal(sha256(path), seen.sha256)
         assert.equal(size, response.bytes_sent)

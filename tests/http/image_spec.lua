@@ -92,13 +92,14 @@ describe("siphon.http.request with RBD images", function()
         for i = 0, 4 do assert(head:write(i * 4 * MIB, random(MIB))) end
       end)
       local last
-      local response = assert(put(at, nil, { progress = function(done, total) last = { done, total } end }))
+      local response = assert(put(at, nil, { digest = "sha256", progress = function(done, total) last = { done, total } end }))
       writing:join()
       local seen = json.decode(response.body)
       assert.equal(20 * MIB, seen.body_bytes)
       assert.equal(tostring(20 * MIB), seen.headers["content-length"])
       local expected = ("\0"):rep(3 * MIB) .. data
       assert.equal(sha256(expected .. ("\0"):rep(20 * MIB - #expected)), seen.sha256)
+      assert.equal(seen.sha256, response.digest.value)
       assert.equal(20 * MIB, response.bytes_sent)
       assert.same({ 20 * MIB, 20 * MIB }, last)
     end)

@@ -32,8 +32,9 @@ describe("siphon.http.request that is redirected", function()
 
   it("keeps method and body, but for 303", function()
     for _, status in ipairs { 301, 302, 307, 308 } do
-      local response = assert(redirected { status = status, method = "PATCH", body = "hello" })
+      local response = assert(redirected { status = status, method = "PATCH", body = "hello", digest = "sha256" })
       local seen = json.decode(response.body)
+      assert.equal(seen.sha256, response.digest.value)
       assert.equal("PATCH", seen.method)
       assert.equal(5, seen.body_bytes)
     end

@@ -71,6 +71,16 @@ describe("the location API of 2024.2", function()
     assert.equal(1, #tasks)
   end)
 
+  it("is given the hash that was asked for, which Glance compares with the data", function()
+    start { do_secure_hash = true }
+    local source = made.volume()
+    local done = copy("demo", source, "--os-service-cloud", "service", "--hash", "sha256", "--route", "clone_flatten")
+    assert.equal("job.done", done.event, done.error and done.error.message)
+    local image = assert(client("demo"):show(made.image(done.image_id)))
+    assert.same({ "sha256", bed.sum(source, "sha256sum"), bed.md5(source) },
+      { image.os_hash_algo, image.os_hash_value, image.checksum })
+  end)
+
   it("is taken by an identity that has the role service itself", function()
     start { do_secure_hash = false }
     local image = assert(client("service"):create { name = "own", disk_format = "raw", container_format = "bare" })

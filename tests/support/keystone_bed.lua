@@ -104,9 +104,14 @@ function bed.remove(spec)
   rbd("rm --no-progress " .. spec)
 end
 
+--- What a tool of coreutils ("sha512sum") says of what `rbd export` gives.
+function bed.sum(spec, tool)
+  return (command.shell(("CEPH_CONF=%s CEPH_ARGS='%s' rbd --no-progress export %s - | %s"):format(bed.env.CEPH_CONF,
+    bed.env.CEPH_ARGS, spec, tool)):match "^%x+")
+end
+
 function bed.md5(spec)
-  return (command.shell(("CEPH_CONF=%s CEPH_ARGS='%s' rbd --no-progress export %s - | md5sum"):format(bed.env.CEPH_CONF,
-    bed.env.CEPH_ARGS, spec)):match "^%x+")
+  return bed.sum(spec, "md5sum")
 end
 
 -- --- Keystone and Glance by hand

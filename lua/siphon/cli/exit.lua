@@ -17,7 +17,7 @@ local BY_CODE = {
   [exit.DATA] = {
     "ENOENT", "EEXIST", "EINVAL", "EFBIG",
     "target.is_source", "source.empty", "source.changed", "source.format", "source.encrypted", "cluster.unknown",
-    "verify.size", "verify.parent", "verify.metadata", "verify.seal", "verify.store",
+    "verify.size", "verify.parent", "verify.metadata", "verify.seal", "verify.store", "verify.hash",
     "policy.not_found", "policy.syntax", "policy.failed", "policy.limit", "policy.invalid", "policy.no_route",
     "glance.bad_request", "glance.not_found", "glance.conflict", "glance.gone", "glance.unsupported",
     "glance.failed", "script.syntax",

@@ -79,6 +79,8 @@ function options.ways(parser)
     parser:option("--format-options", "More options of the format, for `qemu-img convert -o`."):argname "OPTIONS",
     parser:option("--scratch", "Directory for the file that a conversion makes (default: TMPDIR or /var/tmp).")
       :argname "DIR",
+    parser:option("--hash", "Register this hash of the data, and its MD5: sha512 or sha256 (default: none).")
+      :argname "ALGORITHM",
     parser:option("--flatten", "Who flattens clones: \"host\" (default) or \"mgr\", ceph-mgr."):argname "WHO",
     parser:option("--allow-format", "Copy a volume that begins with the header of this format."):argname "FORMAT",
     parser:flag("--allow-encrypted", "Copy the bytes of a LUKS volume as they are."),
@@ -94,7 +96,8 @@ end
 function options.request(arguments)
   return openstack.request(arguments, {
     disk_format = arguments.disk_format, compress = arguments.compress, format_options = arguments.format_options,
-    scratch = arguments.scratch, flatten = arguments.flatten, allow_format = arguments.allow_format,
+    scratch = arguments.scratch, hash = arguments.hash, flatten = arguments.flatten,
+    allow_format = arguments.allow_format,
     allow_encrypted = arguments.allow_encrypted, freeze_command = arguments.freeze_command,
     thaw_command = arguments.thaw_command, target_conf = arguments.target_conf, target_id = arguments.target_id,
     target_keyring = arguments.target_keyring,

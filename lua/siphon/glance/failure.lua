@@ -60,7 +60,10 @@ local SPECIAL = {
       { "", "Glance's policy set_image_location does not allow it to this user, or the image is another "
         .. "project's; the route upload needs no such right" },
     },
-    [409] = "a location can be added only while the image is queued or active",
+    [409] = {
+      { "os_hash_algo", "--hash has to be what this Glance keeps (hashing_algorithm in glance-api.conf)" },
+      { "", "a location can be added only while the image is queued or active" },
+    },
     [413] = "image_location_quota, user_storage_quota or image_size_cap (glance-api.conf) is reached",
     [500] = "Glance's own Ceph user may lack the right to write to that pool, or the image is larger than "
       .. "image_size_cap; glance-api's log has the reason",

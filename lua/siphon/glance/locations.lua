@@ -76,19 +76,22 @@ function methods:location_api()
 end
 
 --- Registers data in the way that this Glance and this user have: by POST where Glance offers it, by PATCH where it
--- does not or where it refuses this user. Returns { api = "post" or "patch", request_id }.
-function methods:register_location(id, url)
+-- does not or where it refuses this user. hash, if given: { checksum, os_hash_algo, os_hash_value } of the data. The
+-- newer way has no checksum. Returns { api = "post" or "patch", request_id }.
+function methods:register_location(id, url, hash)
   local api, err = self:location_api()
   if not api then return nil, err end
   local refused
   if api == "post" then
-    local request_id, problem = self:import_location(id, { url = url })
+    local request_id, problem = self:import_location(id, {
+      url = url, validation_data = hash and { os_hash_algo = hash.os_hash_algo, os_hash_value = hash.os_hash_value },
+    })
     if request_id then return { api = "post", request_id = request_id } end
     if not (problem.http and OTHER_WAY[problem.http.status]) then return nil, problem end
     refused = problem
   end
   -- An empty metadata lets Glance find the store by the location's prefix, and refuse a foreign one.
-  local image, problem = self:add_location(id, { url = url, metadata = {} })
+  local image, problem = self:add_location(id, { url = url, metadata = {}, validation_data = hash })
   if image then return { api = "patch" } end
   if refused then
     return nil, errors.explain(problem, ("neither way to register it is open: by POST %s; by PATCH %s"):format(

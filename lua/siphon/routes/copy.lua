@@ -4,10 +4,13 @@
 
 local conditions = require "siphon.routes.conditions"
 local core = require "siphon.core"
+local hashes = require "siphon.hashes"
 local units = require "siphon.units"
 
 return {
   summary = "this host reads the snapshot and writes the copy, zeroes skipped",
+
+  hashes = true,
 
   unsuitable = { "EPERM", "EACCES", "EOPNOTSUPP" },
 
@@ -42,7 +45,10 @@ return {
       act = function()
         local from <close> = assert(job:open_source())
         local to <close> = assert(place:open { read_only = false })
-        local moved = assert(from:copy_data(to, { progress = job:meter("target.copy", "copying") }))
+        local moved = assert(from:copy_data(to, {
+          digest = job.request.hash, progress = job:meter("target.copy", "copying"),
+        }))
+        job.hash = moved.digest and hashes.of(moved.digest)
         job:count { copied = moved.written, through_host = moved.read + moved.written }
       end,
     })

@@ -9,6 +9,8 @@
 --   unsuitable           codes of errors which mean that another route may still do: it is undone, the next
 --                        is tried
 --   uploads              optional: Glance stores the bytes, by job.target:upload; nothing is sealed or registered
+--   hashes               optional: `run` computes request.hash and sets job.hash; where it does not, siphon reads the
+--                        snapshot beside it (see siphon.hashes)
 --   finish(job)          optional: what is left to do once the image is registered
 --   parent               optional: "meanwhile" when the copy leans on the source's snapshot until `finish`, "kept"
 --                        when it does so for good
@@ -18,6 +20,7 @@
 -- these. It is a program, not a decision: it sees all of Lua, and `require "siphon"`.
 
 local errors = require "siphon.errors"
+local hashes = require "siphon.hashes"
 local nearest = require "siphon.nearest"
 
 local routes = {}
@@ -28,7 +31,7 @@ routes.names = { "osd_copy", "copy", "clone_flatten", "instant", "clone", "deep_
 local KEYS = {
   summary = "string", applies = "function", cost = "function", steps = "function", run = "function",
   unsuitable = "table", finish = "function", steps_after = "function", resume = "function", parent = "string",
-  uploads = "boolean",
+  uploads = "boolean", hashes = "boolean",
 }
 local REQUIRED = { "summary", "applies", "cost", "steps", "run" }
 
@@ -86,6 +89,12 @@ local function load_file(path)
   local route, err = check(path, value)
   loaded[path] = route
   return route, err
+end
+
+--- What the route costs all in all: { copied, through_host } in bytes.
+function routes.cost(route, facts)
+  local cost = route.cost(facts)
+  return { copied = cost.copied, through_host = cost.through_host + hashes.cost(facts, route) }
 end
 
 --- Whether there is a route of that name, siphon's or an operator's.

@@ -10,6 +10,7 @@
 -- `place` is nil then.
 
 local errors = require "siphon.errors"
+local hashes = require "siphon.hashes"
 local place = require "siphon.target.place"
 local record = require "siphon.target.record"
 local specs = require "siphon.spec"
@@ -147,7 +148,7 @@ local LOST_ANSWER = {
 
 -- Registers the location in the way that this Glance and this user have; returns which that was.
 local function register_location(self, job)
-  local done, err = self.client:register_location(self.image_id, self:location())
+  local done, err = self.client:register_location(self.image_id, self:location(), job.hash)
   if not done and job.parent and err:is("glance.server", "glance.bad_request") then
     err = errors.explain(err, err.message .. "; a clone is read through the volume's pool, where Glance's own Ceph "
       .. "user needs the osd capability 'profile rbd-read-only'")
@@ -182,6 +183,7 @@ function Target:register(job)
         tostring(image.size), job.snapshot.size)
       errors.raise("verify.size", "job.register", text, { where = { image_id = self.image_id } })
     end
+    if job.hash then hashes.compare(job.hash, image, "job.register") end
   end })
   record.finish(self, job)
 end

@@ -2,6 +2,7 @@
 -- instead of making an image in the pool of Glance's store.
 
 local errors = require "siphon.errors"
+local hashes = require "siphon.hashes"
 
 local upload = {}
 
@@ -9,34 +10,48 @@ local function failed(image_id, text)
   errors.raise("verify.size", "job.verify", text, { where = { image_id = image_id } })
 end
 
--- Glance's record afterwards: active, and as many bytes as were sent.
-local function compare(target, size)
+-- Glance's record afterwards: active, as many bytes as were sent, and of the same hashes.
+local function compare(target, size, hash)
   local image = assert(target.client:wait(target.image_id, { status = "active" }))
   if image.size ~= size then
     failed(target.image_id, ("Glance counts %s bytes in the image, %d were sent"):format(tostring(image.size), size))
   end
+  hashes.compare(hash, image, "job.verify")
   return image
+end
+
+-- The hashes that the image has: Glance's, whose algorithm is its own.
+local function hashes_of(record, asked, job)
+  if asked and record.os_hash_algo and record.os_hash_algo ~= asked then
+    local text = ("this Glance hashes by %s (hashing_algorithm), not by %s"):format(record.os_hash_algo, asked)
+    job:emit_step("glance.active", "note", { detail = text })
+  end
+  if not record.checksum and not record.os_hash_value then return nil end
+  return { checksum = record.checksum, os_hash_algo = record.os_hash_algo, os_hash_value = record.os_hash_value }
 end
 
 --- Steps glance.upload and glance.active. body: an Image, or { file = path }; what.size: its bytes; what.counted:
 -- bytes read to make it, where they are not the body's own.
 function upload.run(target, job, body, what)
-  local data = { image_id = target.image_id }
+  local data, hash = { image_id = target.image_id }, nil
   if target.place then data = target.place:data(data) end
   job:step("glance.upload", {
     detail = "data sent to Glance",
     undo = { target.existing and "give_back_glance_image" or "delete_upload", data },
     holds = { "glance.update" },
     act = function()
-      assert(target.client:upload(target.image_id, body, {
-        store = target.store and target.store.id, progress = job:meter("glance.upload", "sending"),
+      local _, digest = assert(target.client:upload(target.image_id, body, {
+        store = target.store and target.store.id, digest = job.request.hash or hashes.DEFAULT,
+        progress = job:meter("glance.upload", "sending"),
       }))
+      hash = hashes.of(digest)
       job:count { copied = what.size, through_host = what.size + (what.counted or what.size) }
     end,
   })
   target.uploaded = { size = what.size }
   job:step("glance.active", { detail = ("image %s is active"):format(target.image_id), act = function()
-    target.uploaded.record = compare(target, what.size)
+    target.uploaded.record = compare(target, what.size, hash)
+    job.hash = hashes_of(target.uploaded.record, job.request.hash, job)
   end })
 end
 
