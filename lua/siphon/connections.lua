@@ -92,24 +92,28 @@ function Connections:pool(fsid, name, namespace)
   return self.pools[key]
 end
 
-local function connect_glance(request)
-  local clouds = require "siphon.clouds"
-  local cloud, err = clouds.open {
-    cloud = request.os_cloud, region_name = request.os_region_name, interface = request.os_interface,
-    service_cloud = request.os_service_cloud,
-  }
-  if not cloud then return nil, err end
-  return clouds.connect(cloud)
+--- The cloud that is meant (see siphon.clouds), opened when first asked for.
+function Connections:cloud()
+  if not self.opened_cloud then
+    local request = self.request
+    local cloud, err = require("siphon.clouds").open {
+      cloud = request.os_cloud, region_name = request.os_region_name, interface = request.os_interface,
+      service_cloud = request.os_service_cloud,
+    }
+    if not cloud then return nil, err end
+    self.opened_cloud = cloud
+  end
+  return self.opened_cloud
 end
 
---- The Glance client: the one given by the caller, or made when first asked for from the cloud that is meant (see
--- siphon.clouds).
+--- The Glance client: the one given by the caller, or made when first asked for from that cloud.
 function Connections:glance()
   if not self.client then
     local client = self.request.glance
     if not client then
-      local err
-      client, err = connect_glance(self.request)
+      local cloud, err = self:cloud()
+      if not cloud then return nil, err end
+      client, err = require("siphon.clouds").connect(cloud)
       if not client then return nil, err end
     end
     self.client = client

@@ -50,7 +50,7 @@ function content.check(request, facts)
   elseif found == "luks" then
     if not request.allow_encrypted then
       return refusal(facts, "source.encrypted", "is encrypted (LUKS): --allow-encrypted copies its bytes as they are, "
-        .. "and the image needs the key of the volume to be of use")
+        .. "and the image needs the key of the volume to be of use (--properties-from names it)")
     elseif request.disk_format ~= "raw" then
       return refusal(facts, "source.encrypted", ("is encrypted (LUKS): it can be a raw image, but not %s"):format(
         request.disk_format))

@@ -166,6 +166,7 @@ end
 --   image_id          UUID of the Glance image (default: a new one)
 --   disk_format, container_format   of the Glance image (default: raw, bare)
 --   existing_image    UUID of a record that is there and queued; then `target` may be left out
+--   properties_from   UUID of a Cinder volume whose image metadata the image gets too
 --   properties        { name = value }; tags, stores: lists of names; visibility, owner; protected, hidden: booleans
 --   min_disk          GiB (default: the source's size, rounded up); min_ram: MiB
 --   hash              "sha512" or "sha256": register this hash and the MD5 of the data (default: none)

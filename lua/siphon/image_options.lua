@@ -11,6 +11,7 @@ local image_options = {}
 image_options.TYPES = {
   existing_image = "string", visibility = "string", protected = "boolean", hidden = "boolean", tags = "table",
   min_disk = "integer", min_ram = "integer", owner = "string", properties = "table", stores = "table", hash = "string",
+  properties_from = "string",
 }
 
 local VISIBILITIES = { "private", "shared", "community", "public" }

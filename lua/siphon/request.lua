@@ -99,6 +99,7 @@ function request.new(options, op)
   if ok then ok, err = check_way(asked) end
   if ok then ok, err = check_uuid(asked, "image_id") end
   if ok then ok, err = check_uuid(asked, "existing_image") end
+  if ok then ok, err = check_uuid(asked, "properties_from") end
   if not ok then return nil, err end
   if asked.timeout and asked.timeout <= 0 then return usage("--timeout has to be more than 0 seconds") end
   if not asked.existing_image then -- which has its own: see siphon.target.record

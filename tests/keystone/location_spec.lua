@@ -2,7 +2,6 @@
 
 local bed = require "support.keystone_bed"
 local core = require "siphon.core"
-local json = require "siphon.json"
 local servers = require "support.servers"
 
 describe("the location API of 2024.2", function()
@@ -15,28 +14,12 @@ describe("the location API of 2024.2", function()
 
   -- Starts the fake; options: do_secure_hash, patch.
   local function start(options)
-    local directory = servers.temporary_directory()
-    options.glance, options.keystone = bed.url, bed.keystone
-    options.admin = { name = "admin", project = "admin", password = bed.env.TESTBED_ADMIN_PASSWORD }
-    options.ceph_conf, options.ceph_id = bed.env.CEPH_CONF, "glance"
-    local command = require "support.command"
-    local pipe = assert(io.popen(("/usr/bin/python3 tests/support/glance_2024.py %s/port %d %s >/dev/null 2>%s/log & echo $!")
-      :format(directory, core.system.pid(), command.quote(json.encode(options)), directory)))
-    fake = { pid = pipe:read "n", directory = directory }
-    pipe:close()
-    for _ = 1, 100 do
-      local port = servers.read_file(directory .. "/port")
-      if port then
-        fake.url = "http://127.0.0.1:" .. port
-        return
-      end
-      core.task.sleep(0.1)
-    end
-    error("the fake did not start: " .. (servers.read_file(directory .. "/log") or ""))
+    options.glance, options.ceph_conf, options.ceph_id = bed.url, bed.env.CEPH_CONF, "glance"
+    fake = bed.fake("glance_2024.py", options)
   end
 
   after_each(function()
-    if fake then os.execute(("kill %d; rm -rf %s"):format(fake.pid, fake.directory)) end
+    if fake then fake:stop() end
     fake = nil
   end)
 

@@ -4,6 +4,7 @@
 local command = require "support.command"
 local core = require "siphon.core"
 local json = require "siphon.json"
+local servers = require "support.servers"
 
 local bed = {}
 
@@ -164,6 +165,34 @@ function bed.revoke(token)
     headers = { ["X-Auth-Token"] = assert(bed.client("admin").auth:token()), ["X-Subject-Token"] = token },
   })
   assert(response.status == 204, response.status)
+end
+
+local Fake = {}
+Fake.__index = Fake
+
+--- Starts a fake of tests/support that asks the bed's Keystone who its callers are, with these options: { url, directory }
+-- and stop(), after which nothing is left of it.
+function bed.fake(script, options)
+  options.keystone = bed.keystone
+  options.admin = { name = "admin", project = "admin", password = bed.env.TESTBED_ADMIN_PASSWORD }
+  local self = setmetatable({ directory = servers.temporary_directory() }, Fake)
+  local pipe = assert(io.popen(("/usr/bin/python3 tests/support/%s %s/port %d %s >/dev/null 2>%s/log & echo $!"):format(
+    script, self.directory, core.system.pid(), command.quote(json.encode(options)), self.directory)))
+  self.pid = pipe:read "n"
+  pipe:close()
+  for _ = 1, 100 do
+    local port = servers.read_file(self.directory .. "/port")
+    if port then
+      self.url = "http://127.0.0.1:" .. port
+      return self
+    end
+    core.task.sleep(0.1)
+  end
+  error("the fake did not start: " .. (servers.read_file(self.directory .. "/log") or ""))
+end
+
+function Fake:stop()
+  os.execute(("kill %d; rm -rf %s"):format(self.pid, self.directory))
 end
 
 --- The MD5 of an image's data as Glance gives it.

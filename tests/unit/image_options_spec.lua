@@ -35,6 +35,8 @@ describe("the options about the Glance image", function()
     refused({ properties = { [""] = "x" } }, "NAME=VALUE")
     refused({ tags = { "" } }, "--tag")
     refused({ existing_image = ID, image_id = ID }, "give one of them")
+    refused({ hash = "sha51" }, "did you mean 'sha512'?")
+    refused({ properties_from = "vm1" }, "--properties-from 'vm1' is not a UUID")
     refused({ existing_image = "7" }, "--existing-image '7' is not a UUID")
   end)
 
@@ -45,7 +47,8 @@ describe("the options about the Glance image", function()
   end)
 
   it("are for Glance images only", function()
-    for option, value in pairs { tags = { "t" }, protected = true, existing_image = ID, stores = { "s" } } do
+    for option, value in pairs { tags = { "t" }, protected = true, existing_image = ID, stores = { "s" }, hash = "sha512",
+      properties_from = ID } do
       refused({ target = "p/copy", [option] = value }, option, "'p/copy'")
     end
   end)

@@ -20,13 +20,13 @@ local BY_CODE = {
     "verify.size", "verify.parent", "verify.metadata", "verify.seal", "verify.store", "verify.hash",
     "policy.not_found", "policy.syntax", "policy.failed", "policy.limit", "policy.invalid", "policy.no_route",
     "glance.bad_request", "glance.not_found", "glance.conflict", "glance.gone", "glance.unsupported",
-    "glance.failed", "script.syntax",
+    "glance.failed", "cinder.not_found", "script.syntax",
   },
   [exit.UNAVAILABLE] = {
     "rados.unreachable", "ENOSPC", "EDQUOT", "ESHUTDOWN", "EIO", "ECONNREFUSED",
     "http.connect", "http.tls", "http.cut", "http.protocol", "http.too_large",
     "http.redirect", "glance.server", "glance.not_json", "glance.too_large", "glance.no_data", "glance.unexpected",
-    "keystone.server", "keystone.not_json",
+    "keystone.server", "keystone.not_json", "cinder.server", "cinder.not_json", "cinder.unexpected",
     "qemu.failed", "command.failed",
   },
   [exit.INTERNAL] = { "lua.error", "misuse" },
@@ -34,10 +34,12 @@ local BY_CODE = {
   [exit.NO_PERMISSION] = {
     "EPERM", "EACCES", "EROFS", "rados.auth", "glance.unauthorized", "glance.forbidden",
     "keystone.unauthorized", "keystone.forbidden", "keystone.project",
+    "cinder.unauthorized", "cinder.forbidden",
   },
   [exit.CONFIG] = {
     "rados.conf", "clouds.config", "glance.endpoint", "http.url", "keystone.bad_request", "keystone.not_found",
     "keystone.version", "keystone.redirect", "keystone.scope", "keystone.catalog",
+    "cinder.bad_request", "cinder.version",
   },
   [exit.INTERRUPTED] = { "cancelled" },
 }

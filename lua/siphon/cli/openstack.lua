@@ -23,6 +23,7 @@ function openstack.image(parser)
   parser:group("The Glance image",
     parser:option("--existing-image", "The record is there, and queued: give it the data."):argname "UUID",
     parser:option("--property", "Property of the image; may be repeated."):argname "NAME=VALUE":count "*",
+    parser:option("--properties-from", "Cinder volume whose image properties it gets too."):argname "UUID",
     parser:option("--tag", "Tag of the image; may be repeated."):argname "TAG":count "*",
     parser:option("--visibility", "private, shared, community or public (default: Glance's)."):argname "WHO",
     parser:flag("--protected", "Protect the image from being deleted."),
@@ -55,7 +56,7 @@ end
 --- The fields of siphon.copy's options that these are, added to `request`.
 function openstack.request(arguments, request)
   for _, name in ipairs { "os_cloud", "os_region_name", "os_interface", "os_service_cloud", "existing_image",
-    "visibility", "protected", "hidden", "owner", "min_disk", "min_ram", "container_format" } do
+    "visibility", "protected", "hidden", "owner", "min_disk", "min_ram", "container_format", "properties_from" } do
     request[name] = arguments[name]
   end
   request.properties = properties_of(arguments.property)

@@ -38,6 +38,9 @@ local OTHER = {
   image_interface = { "image_interface", "image_endpoint_type" },
   region_name = { "region_name" }, image_region_name = { "image_region_name" },
   image_endpoint_override = { "image_endpoint_override", "image_endpoint" },
+  block_storage_interface = { "block_storage_interface", "volume_interface" },
+  block_storage_region_name = { "block_storage_region_name", "volume_region_name" },
+  block_storage_endpoint_override = { "block_storage_endpoint_override", "volume_endpoint_override" },
   cacert = { "cacert" }, cert = { "cert" }, key = { "key" }, insecure = { "insecure" }, verify = { "verify" },
   api_timeout = { "api_timeout" },
 }

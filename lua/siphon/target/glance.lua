@@ -42,6 +42,9 @@ function glance.open(connections, request)
     if not existing then return nil, err end
     record.complete(request, existing)
   end
+  local inherited
+  inherited, err = record.inherit(connections, request)
+  if not inherited then return nil, err end
   local store, problem = stores.choose(client, request, (connections.away or connections.home).fsid)
   if not store and not problem:is "glance.pool" then return nil, problem end
   local pool_problem = not store and problem.message or nil
@@ -49,7 +52,7 @@ function glance.open(connections, request)
   local id = request.existing_image or request.image_id or new_uuid()
   local self = setmetatable({
     client = client, request = request, existing = existing, name = (existing or request.target).name,
-    image_id = id, image_name = id,
+    image_id = id, image_name = id, properties = inherited,
     store = store, stores = store.all, fsid = store.fsid, fsid_from = store.fsid_from,
     pool_name = store.pool, pool_from = store.pool_from, pool_problem = pool_problem,
   }, Target)

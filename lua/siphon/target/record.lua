@@ -5,6 +5,7 @@
 -- data) is changed only where that was asked for or where it is empty; its undo puts back what was changed, and
 -- never deletes it.
 
+local cinder = require "siphon.cinder"
 local errors = require "siphon.errors"
 local json = require "siphon.json"
 local nearest = require "siphon.nearest"
@@ -56,6 +57,24 @@ function record.complete(request, existing)
   request.container_format = request.container_format or existing.container_format or "bare"
 end
 
+--- The properties that the record shall get: those asked for, over those of the Cinder volume that
+-- --properties-from names; or nil and an error.
+function record.inherit(connections, request)
+  local properties = {}
+  if request.properties_from then
+    local cloud, err = connections:cloud()
+    if not cloud then return nil, err end
+    local volume, problem = cinder.volume(cloud, request.properties_from)
+    if not volume then
+      return nil, errors.explain(problem, ("the volume %s of --properties-from: %s"):format(request.properties_from,
+        problem.message))
+    end
+    properties = cinder.image_properties(volume)
+  end
+  for name, value in pairs(request.properties or {}) do properties[name] = value end
+  return properties
+end
+
 --- GiB: what was asked for, else what a record that is there says, else the size of the source, rounded up.
 function record.min_disk(request, existing, size)
   local least = existing and existing.min_disk or 0
@@ -68,7 +87,7 @@ end
 -- The record's members and properties as they shall be.
 local function fields_of(target, facts)
   local request, fields = target.request, {}
-  for key, value in pairs(request.properties or {}) do fields[key] = value end
+  for key, value in pairs(target.properties) do fields[key] = value end
   fields.disk_format, fields.container_format = request.disk_format, request.container_format
   fields.min_disk = facts.image.min_disk
   fields.visibility, fields.owner, fields.min_ram = request.visibility, request.owner, request.min_ram
