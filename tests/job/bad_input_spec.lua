@@ -19,7 +19,7 @@ describe("siphon copy", function()
     bed.remove(spec)
     bed.assert_unchanged(before)
   end)
-  after_each(function() bed.assert_unchanged(with_volume, bed.holdings()) end)
+  after_each(function() bed.assert_unchanged(with_volume, bed.holdings) end)
 
   -- Runs it; the answer has to be one line on stderr that matches, and this exit code.
   local function refused(code, pattern, arguments, options)

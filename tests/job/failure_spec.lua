@@ -24,7 +24,7 @@ describe("a copy that fails", function()
     bed.remove(spec)
     bed.assert_unchanged(before)
   end)
-  after_each(function() bed.assert_unchanged(with_volume, bed.holdings()) end)
+  after_each(function() bed.assert_unchanged(with_volume, bed.holdings) end)
 
   local function states(out, wanted)
     local list = {}
@@ -250,7 +250,7 @@ describe("a copy that fails", function()
         local result = process:wait(60)
         assert.equal(130, result.code, step .. ": " .. result.err)
         assert.same({}, bed.glance_images "interrupted", step)
-        bed.assert_unchanged(with_volume, bed.holdings(), step)
+        bed.assert_unchanged(with_volume, bed.holdings, step)
       end
     end)
 

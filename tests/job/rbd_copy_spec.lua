@@ -136,7 +136,7 @@ describe("siphon plan", function()
   local function plan(...)
     local with_volume = bed.holdings()
     local result = command.run { "plan", spec, ... }
-    bed.assert_unchanged(with_volume, bed.holdings())
+    bed.assert_unchanged(with_volume, bed.holdings)
     assert.equal("", result.err)
     assert.equal(0, result.code)
     return result.out

@@ -12,7 +12,7 @@ describe("a volume", function()
   setup(function() before = bed.inventory() end)
   teardown(function()
     for _, spec in ipairs(volumes) do bed.remove(spec) end
-    assert.equal(before, bed.inventory())
+    bed.assert_unchanged(before)
   end)
 
   local function volume(options)

@@ -25,12 +25,7 @@ describe("the route", function()
     for _, id in ipairs(images) do bed.delete_glance_image(id) end
     for i = #volumes, 1, -1 do bed.remove(command.quote(volumes[i])) end
     let_glance_read "profile rbd pool=images"
-    -- Objects of snapshots that were removed are listed until the OSDs have trimmed them.
-    for _ = 1, 30 do
-      if bed.inventory() == before then break end
-      core.task.sleep(1)
-    end
-    assert.equal(before, bed.inventory())
+    bed.assert_unchanged(before)
   end)
 
   local function volume(options)

@@ -9,7 +9,7 @@ admin() { "$here/../testbed/testbed" admin --dir "$TESTBED_DIR" "$@"; }
 admin ceph osd pool ls | sort | while read -r pool; do
   echo "pool $pool"
   admin rados -p "$pool" ls --all |
-    grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring)$' |
+    grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring|rbd_group_directory)$' |
     sed "s/^/$pool /" | sort || true
 done
 admin ceph auth ls -f json | jq -r '.auth_dump[].entity | "user " + .' | sort

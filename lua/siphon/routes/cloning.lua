@@ -70,7 +70,9 @@ function cloning.flatten_here(job)
   })
 end
 
-local VANISHED = 6 -- looks in a row at which ceph-mgr lists no task and the parent is still there
+-- Seconds in which ceph-mgr may list no task although the parent is still there: one that has just taken over answers
+-- before it has read the tasks of all pools.
+local VANISHED = 60
 
 -- Whether the image has been parted from its parent.
 local function is_flat(place)
@@ -80,22 +82,19 @@ end
 
 -- Looks after ceph-mgr's task until the parent is gone.
 local function follow(cluster, place, id, report)
-  local missing, said = 0, nil
+  local seen, said = core.task.now(), nil
   while true do
     local task, err = mgr.find(cluster, id)
     if err then error(err, 0) end
     if task then
-      missing = 0
+      seen = core.task.now()
       report(task.progress or 0, task.retry_message ~= said and task.retry_message or nil)
       said = task.retry_message
     elseif is_flat(place) then
       return
-    else
-      missing = missing + 1
-      if missing == VANISHED then
-        errors.raise("mgr.task", "mgr.flatten", ("%s: ceph-mgr dropped the task before the clone was flat; its log "
-          .. "has the reason"):format(place:text()))
-      end
+    elseif core.task.now() - seen > VANISHED then
+      errors.raise("mgr.task", "mgr.flatten", ("%s: ceph-mgr dropped the task before the clone was flat; its log "
+        .. "has the reason"):format(place:text()))
     end
     core.task.sleep(mgr.LOOK_EVERY)
   end

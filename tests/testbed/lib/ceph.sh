@@ -87,6 +87,9 @@ bluestore block size = $osd_size
 osd memory target = 939524096
 bluestore cache autotune = false
 bluestore cache size = 134217728
+# A file counts as a rotating disk, and an OSD then rests for 5 s after each object of a removed snapshot.
+osd snap trim sleep hdd = 0
+osd snap trim sleep hybrid = 0
 osd class load list = *
 osd class default list = *
 END
@@ -210,11 +213,12 @@ ceph_start() {
 # `ceph status` as JSON, false when the monitor doesn't answer.
 ceph_status() { ceph_admin ceph --connect-timeout 20 status -f json 2>/dev/null; }
 
-# ceph_is_well STATUS: every OSD is up, every placement group active and clean, and there is nothing to warn about.
+# ceph_is_well STATUS: every OSD is up, every placement group active and clean (trimming snapshots or being scrubbed as it
+# may be), and there is nothing to warn about.
 ceph_is_well() {
   jq -e --argjson osds "$(bed_get osds)" '
     .health.status == "HEALTH_OK" and .mgrmap.available and .osdmap.num_up_osds == $osds and .pgmap.num_pgs > 0 and
-    ([.pgmap.pgs_by_state[] | select(.state_name == "active+clean").count] | add) == .pgmap.num_pgs' <<<"$1" >/dev/null
+    ([.pgmap.pgs_by_state[] | select(.state_name | startswith("active+clean")).count] | add) == .pgmap.num_pgs' <<<"$1" >/dev/null
 }
 
 ceph_healthy() {
