@@ -15,6 +15,8 @@ static const char registry_key = 0;
 typedef struct {
     sph_engine engine;
     size_t memory, memory_limit; /* of the Lua state */
+    void (*warn)(void *context, const char *text, bool more);
+    void *warn_context;
     bool warnings_off, warning_goes_on;
 } owning_engine;
 
@@ -49,19 +51,21 @@ void sph_engine_interrupt(sph_engine *engine) {
     sph_loop_wake(engine->loop);
 }
 
+/* Whether there was one for code outside of tasks. */
 static bool take_interrupt(sph_engine *engine) {
     unsigned n = atomic_load(&engine->interrupts);
-    if (n == engine->interrupts_seen)
+    bool main = n != engine->interrupts_seen;
+    if (!main && !atomic_exchange(&engine->roots_interrupted, false))
         return false;
     engine->interrupts_seen = n;
     for (sph_task *task = engine->roots, *next; task; task = next) {
         next = task->next;
-        if (task->main)
+        if ((main && task->main) || atomic_exchange(&task->interrupted, false))
             sph_task_cancel(task);
     }
-    if (engine->awaited)
+    if (main && engine->awaited)
         sph_op_cancel(engine->awaited);
-    return true;
+    return main;
 }
 
 /* Runs every HOOK_EVERY instructions. A loop that swallows errors would swallow these for ever, if they
@@ -90,6 +94,10 @@ void sph_engine_step(sph_engine *engine, int timeout_ms) {
     if (engine->L)
         sph_tasks_run(engine);
     engine->stepping--;
+}
+
+int sph_engine_timeout_ms(sph_engine *engine) {
+    return engine->ready ? 0 : sph_loop_timeout_ms(engine->loop);
 }
 
 /* --- making one ----------------------------------------------------------------------------------------- */
@@ -191,6 +199,11 @@ static void *allocate(void *context, void *p, size_t old, size_t size) {
     return q;
 }
 
+static void warn_on_stderr(void *context, const char *text, bool more) {
+    bool *goes_on = context;
+    fprintf(stderr, "%s%s%s", *goes_on ? "" : "siphon: warning: ", text, more ? "" : "\n");
+}
+
 /* As lua.c's, but on from the start: a leaked handle should not pass in silence. */
 static void warn(void *context, const char *text, int more) {
     owning_engine *own = context;
@@ -200,7 +213,7 @@ static void warn(void *context, const char *text, int more) {
     else if (control && strcmp(text, "@on") == 0)
         own->warnings_off = false;
     else if (!control && !own->warnings_off)
-        fprintf(stderr, "%s%s%s", own->warning_goes_on ? "" : "siphon: warning: ", text, more ? "" : "\n");
+        own->warn(own->warn_context, text, more);
     own->warning_goes_on = more;
 }
 
@@ -222,6 +235,8 @@ sph_engine *sph_engine_new(const sph_engine_options *options) {
     }
     engine->owns_state = true;
     own->memory_limit = options->memory_limit;
+    own->warn = options->warn ? options->warn : warn_on_stderr;
+    own->warn_context = options->warn ? options->warn_context : &own->warning_goes_on;
     lua_State *L = engine->L = lua_newstate(allocate, own);
     if (L) {
         lua_setwarnf(L, warn, own);

@@ -17,6 +17,9 @@ typedef struct sph_engine sph_engine;
 typedef struct {
     size_t memory_limit; /* bytes that Lua may use; 0 = no limit */
     bool interruptible;  /* look for interrupts also while Lua is busy (a count hook) */
+    /* Takes warnings, piece by piece: `more` says that another piece of the same one follows. NULL: stderr. */
+    void (*warn)(void *context, const char *text, bool more);
+    void *warn_context;
 } sph_engine_options;
 
 /* An engine with a Lua state of its own, the standard libraries open. NULL when memory is out. */
@@ -34,6 +37,8 @@ sph_loop *sph_engine_loop(sph_engine *engine);
 struct sph_task *sph_engine_current(sph_engine *engine);
 /* Waits up to timeout_ms (-1 for ever) for something to do, then does it. */
 void sph_engine_step(sph_engine *engine, int timeout_ms);
+/* How long a step may be put off: milliseconds, or -1 until the loop's descriptor is readable. */
+int sph_engine_timeout_ms(sph_engine *engine);
 /* Cancels the main task, and what code outside of tasks waits for. Any thread, signal handlers too. */
 void sph_engine_interrupt(sph_engine *engine);
 /* A slot for a subsystem that keeps something per engine (curl's multi handle): `free` runs at shutdown. */

@@ -244,6 +244,57 @@ static const char *field(lua_State *L, int idx, const char *key) {
     return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 }
 
+const char *sph_where_name(sph_where key) {
+    return where_names[key];
+}
+
+#define MAX_CAUSES 16
+
+/* One error of the chain; leaves what it pushed on the stack. */
+static void read_one(lua_State *L, int idx, sph_error **slot) {
+    const char *code = field(L, idx, "code"), *op = field(L, idx, "op"), *message = field(L, idx, "message");
+    *slot = sph_error_new(code ? code : "error", op, "%s", message ? message : "failed");
+    if (*slot == &out_of_memory)
+        return;
+    field(L, idx, "errno");
+    (*slot)->errnum = (int)lua_tointeger(L, -1);
+    field(L, idx, "retryable");
+    (*slot)->retryable = lua_toboolean(L, -1);
+    field(L, idx, "where");
+    int where = lua_gettop(L);
+    for (int i = 0; lua_istable(L, where) && i < SPH_WHERE_COUNT; i++)
+        sph_error_where(*slot, (sph_where)i, field(L, where, where_names[i]));
+    field(L, idx, "http");
+    int http = lua_gettop(L);
+    if (lua_istable(L, http)) {
+        field(L, http, "status");
+        (*slot)->http_status = (int)lua_tointeger(L, -1);
+        const char *id = field(L, http, "request_id");
+        snprintf((*slot)->request_id, sizeof(*slot)->request_id, "%s", id ? id : "");
+    }
+}
+
+void sph_error_read(lua_State *L, int idx, sph_error **slot) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 20 + SPH_WHERE_COUNT, NULL);
+    lua_pushvalue(L, idx);
+    for (int i = 0; i < MAX_CAUSES && lua_istable(L, top + 1); i++) {
+        read_one(L, top + 1, slot);
+        if (*slot == &out_of_memory)
+            break;
+        slot = &(*slot)->cause;
+        field(L, top + 1, "cause");
+        lua_replace(L, top + 1);
+        lua_settop(L, top + 1);
+    }
+    if (!*slot && lua_isstring(L, top + 1)) {
+        const char *text = lua_tostring(L, top + 1);
+        *slot =
+            sph_error_new(strcmp(text, "not enough memory") == 0 ? "ENOMEM" : "lua.error", "lua", "%s", text);
+    }
+    lua_settop(L, top);
+}
+
 /* "volumes/vm1@snap", "images", or a URL: the place, as people write it. */
 static bool add_place(lua_State *L, luaL_Buffer *b, int where) {
     if (!lua_istable(L, where))

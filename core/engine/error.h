@@ -58,12 +58,17 @@ sph_error *sph_error_where(sph_error *e, sph_where key, const char *value);
 sph_error *sph_error_caused_by(sph_error *e, sph_error *cause);
 
 void sph_error_free(sph_error *e);
+/* "pool" for SPH_WHERE_POOL. */
+const char *sph_where_name(sph_where key);
 
 /* "ENOENT" for 2 or -2; "E<number>" for one that has no name here. */
 const char *sph_errno_code(int errnum, char buffer[16]);
 
 /* Pushes the Lua form: a table with metatable siphon.Error. */
 SPH_LJMP void sph_error_push(struct lua_State *L, const sph_error *e);
+/* The reverse: *slot becomes the error that the value at idx is, causes included; of a string it becomes its
+ * message. *slot owns what is there by then also when this raises for a lack of memory. */
+SPH_LJMP void sph_error_read(struct lua_State *L, int idx, sph_error **slot);
 /* Raises misuse as an error object with code "misuse" (a closed handle, a place where Lua cannot wait). */
 SPH_LJMP int sph_error_misuse(struct lua_State *L, const char *code, const char *op, const char *fmt, ...)
     SPH_PRINTF(4, 5);

@@ -29,6 +29,7 @@ struct sph_engine {
     unsigned stepping; /* inside sph_engine_step */
     atomic_uint interrupts;
     unsigned interrupts_seen;
+    atomic_bool roots_interrupted; /* one of them is */
     bool owns_state, closing;
     void *http;
     void (*http_release)(void *);

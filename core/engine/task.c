@@ -15,7 +15,11 @@ typedef struct join_op {
     struct join_op *next;
 } join_op;
 
-static void unref(sph_task *task) {
+void sph_task_ref(sph_task *task) {
+    task->refs++;
+}
+
+void sph_task_unref(sph_task *task) {
     if (--task->refs == 0)
         sph_free(task);
 }
@@ -226,11 +230,13 @@ static void conclude(sph_task *task) {
         sph_op_complete(&join->op);
     }
     task->joiners = NULL;
+    if (task->on_end)
+        task->on_end(task);
     if (lua_checkstack(co, 1)) {
         lua_pushnil(co);
         lua_rawsetp(co, LUA_REGISTRYINDEX, task);
     }
-    unref(task);
+    sph_task_unref(task);
     if (parent && parent->state == SPH_TASK_ENDING && !parent->children)
         conclude(parent);
 }
@@ -295,6 +301,13 @@ void sph_task_cancel(sph_task *task) {
         sph_op_cancel(task->waiting);
 }
 
+void sph_task_interrupt(sph_task *task) {
+    sph_engine *engine = task->engine;
+    atomic_store(&task->interrupted, true);
+    atomic_store(&engine->roots_interrupted, true);
+    sph_loop_wake(engine->loop);
+}
+
 void sph_tasks_forget(sph_engine *engine) {
     engine->ready = NULL;
     while (engine->roots) {
@@ -309,7 +322,7 @@ void sph_tasks_forget(sph_engine *engine) {
             task->waiting->waiter = NULL;
         sph_timer_stop(engine->loop, &task->timer);
         task->state = SPH_TASK_DONE;
-        unref(task);
+        sph_task_unref(task);
     }
 }
 
@@ -362,7 +375,7 @@ static int push_join(lua_State *L, sph_op *op) {
 }
 
 static void release_join(sph_op *op) {
-    unref(((join_op *)op)->task);
+    sph_task_unref(((join_op *)op)->task);
 }
 
 static const sph_op_type join_type = {.name = "task.join",
@@ -422,7 +435,7 @@ static int l_task_gc(lua_State *L) {
         return 0;
     if (task->state == SPH_TASK_DONE && task->failed && !task->cancelled_end && !task->observed)
         lua_warning(L, "a task failed and nobody joined it", 0);
-    unref(task);
+    sph_task_unref(task);
     return 0;
 }
 

@@ -38,6 +38,9 @@ typedef struct sph_task {
     bool main;          /* an interrupt cancels it */
     unsigned shield;
     unsigned hook_raises; /* how often the cancellation was raised while it was busy */
+    atomic_bool interrupted;
+    void (*on_end)(struct sph_task *task); /* or NULL: it has ended; its results, or its error, are on `co` */
+    void *owner;                           /* for on_end */
     sph_op *waiting;
     struct join_op *joiners;
     sph_timer timer;
@@ -48,6 +51,11 @@ typedef struct sph_task {
 SPH_LJMP sph_task *sph_task_new(lua_State *L, int n, bool contained);
 SPH_LJMP sph_task *sph_task_check(lua_State *L, int idx);
 void sph_task_cancel(sph_task *task);
+/* The same from any thread, and from signal handlers: it takes effect at the loop's next step, or the next time
+ * that the engine looks around in busy Lua. For a root; whoever calls holds a reference. */
+void sph_task_interrupt(sph_task *task);
+void sph_task_ref(sph_task *task);
+void sph_task_unref(sph_task *task);
 /* "running", "done", "failed" or "cancelled". */
 const char *sph_task_status(const sph_task *task);
 /* Waits until it has ended; then its results, or its error raised. */

@@ -5,6 +5,7 @@
 #include "engine/internal.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #define LIMIT 64
 
@@ -40,12 +41,22 @@ static void *work(void *context) {
     return NULL;
 }
 
+/* Signals are for the threads of the program: none is taken here. */
+static int start_thread(sph_workers *workers) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&workers->ids[workers->threads], NULL, work, workers);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 void sph_workers_add(sph_engine *engine, sph_op *op) {
     sph_workers *workers = &engine->workers;
     int rc = 0;
     pthread_mutex_lock(&workers->lock);
     if (workers->queued >= workers->idle && workers->threads < LIMIT) {
-        rc = pthread_create(&workers->ids[workers->threads], NULL, work, workers);
+        rc = start_thread(workers);
         if (rc == 0)
             workers->threads++;
     }

@@ -8,6 +8,7 @@
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local event = require "siphon.event"
 local fence = require "siphon.fence"
 local job_face = require "siphon.job_face"
 local nearest = require "siphon.nearest"
@@ -156,7 +157,7 @@ end
 local function new_loading(log)
   local loading = { under_way = {}, fenced = {}, modules = {} }
   loading.request = core.http.request
-  loading.log = log or function(text) io.stderr:write("siphon: ", text, "\n") end
+  loading.log = log or event.log
   local siphon, require_module = face(loading), module_loader(loading)
   function loading.environment()
     return fence.environment { siphon = siphon, require = require_module }
@@ -171,7 +172,7 @@ end
 
 --- Loads a policy by name or file: { name, path, summary, table, fenced, set_log }, or nil and an error of
 -- code "policy.not_found", "policy.syntax", "policy.failed", "policy.limit" or "policy.invalid". `siphon.log`
--- in the policy calls `set_log`'s function, or writes to stderr.
+-- in the policy calls `set_log`'s function, or event.log.
 -- `loading` is for a policy that loads another one.
 function policy.load(name, loading)
   loading = loading or new_loading()
