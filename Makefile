@@ -34,16 +34,33 @@ MAIN_OBJ := $(BUILD)/core/main.o
 PROGRAM  := $(BUILD)/siphon
 MODULE   := $(BUILD)/lib/siphon/core.so
 
+# What other programs link with. The first number of the soname changes when one of them would notice.
+VERSION    := $(shell sed -n 's/^.define SIPHON_VERSION "\(.*\)"/\1/p' core/include/siphon.h)
+LIB_SRC    := $(wildcard core/lib/*.c)
+LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB_SONAME := libsiphon.so.0
+LIB_FILE   := libsiphon.so.$(VERSION)
+LIBRARY    := $(BUILD)/lib/$(LIB_FILE)
+
 # The engine's own specs: the engine and its bindings alone, allocations counted, with a module of probes.
 TEST_SRC := $(wildcard core/engine/*.c tests/engine/*.c) core/bind/task.c core/bind/semaphore.c core/bind/options.c
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/test/%.o)
 TEST_HOST := $(BUILD)/test/host
 
+# The embedding API's tests: libsiphon on that engine, again without Ceph; and a host that loads the real library.
+LIB_TEST_SRC := $(wildcard core/engine/*.c core/lib/*.c) $(wildcard tests/lib/*.c) core/bind/preload.c \
+                core/bind/task.c core/bind/semaphore.c core/bind/options.c core/bind/system.c
+LIB_TEST_OBJ := $(LIB_TEST_SRC:%.c=$(BUILD)/test/%.o)
+LIB_TEST     := $(BUILD)/test/libsiphon
+PLUGIN_HOST  := $(BUILD)/test/plugin-host
+TEST_PROGRAMS := $(TEST_HOST) $(LIB_TEST) $(PLUGIN_HOST)
+EXAMPLES     := $(patsubst examples/c/%.c,$(BUILD)/examples/%,$(wildcard examples/c/*.c))
+
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
 show = $(if $(V),,@printf '%5s  %s\n' $(1) $@)
 
-all: $(PROGRAM) $(MODULE) ## build the command and the module for stock Lua
+all: $(PROGRAM) $(MODULE) $(LIBRARY) ## build the command, the module for stock Lua, and libsiphon
 
 $(PROGRAM): $(CORE_OBJ) $(MAIN_OBJ)
 	$(call show,LINK)
@@ -55,16 +72,39 @@ $(MODULE): $(CORE_OBJ)
 	$(call show,LINK)
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^ $(LIBS)
 
+# Not unloaded: Ceph's threads and curl's globals outlive the last engine.
+$(LIBRARY): $(CORE_OBJ) $(LIB_OBJ) core/lib/siphon.sym
+	@mkdir -p $(@D)
+	$(call show,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(LIB_SONAME) -Wl,--version-script,core/lib/siphon.sym \
+	  -Wl,-z,nodelete -o $@ $(filter %.o,$^) $(LIBS) $(LUA_LIBS)
+	$(Q)ln -sf $(LIB_FILE) $(@D)/$(LIB_SONAME) && ln -sf $(LIB_SONAME) $(@D)/libsiphon.so
+
 $(TEST_HOST): $(TEST_OBJ)
 	$(call show,LINK)
 	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $^ -lm -lpthread $(LUA_LIBS)
+
+$(LIB_TEST): $(LIB_TEST_OBJ)
+	$(call show,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $^ -lm -lpthread $(LUA_LIBS)
+
+$(PLUGIN_HOST): tests/lib/plugin/host.c core/include/siphon.h
+	@mkdir -p $(@D)
+	$(call show,LINK)
+	$(Q)$(CC) -Icore/include $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $< -ldl
+
+$(BUILD)/examples/%: examples/c/%.c core/include/siphon.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call show,LINK)
+	$(Q)$(CC) -D_GNU_SOURCE -Icore/include $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $< -L$(BUILD)/lib -lsiphon \
+	  -Wl,-rpath,'$$ORIGIN/../lib'
 
 $(BUILD)/test/unpreload.so: tests/support/unpreload.c
 	@mkdir -p $(@D)
 	$(call show,LINK)
 	$(Q)$(CC) -shared -fPIC $(WARN_C) -o $@ $<
 
-$(BUILD)/test/%.o: CPPFLAGS_ALL += -DSPH_TEST_MEMORY -Itests/engine
+$(BUILD)/test/%.o: CPPFLAGS_ALL += -DSPH_TEST_MEMORY -Itests/engine -Itests/lib
 $(BUILD)/test/%.o: %.c
 	@mkdir -p $(@D)
 	$(call show,CC)
@@ -80,7 +120,7 @@ $(BUILD)/%.o: %.cc
 	$(call show,CXX)
 	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
--include $(CORE_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+-include $(CORE_OBJ:.o=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(LIB_TEST_OBJ:.o=.d)
 
 # --- tests ---------------------------------------------------------------------------------------------------
 
@@ -95,33 +135,38 @@ check: deps ## everything: build, lint, all specs on a real Ceph and Glance, aga
 	$(MAKE) check-tsan
 	$(MAKE) check-asan
 
-specs: all $(TEST_HOST) ## all specs, on a bed of their own
+examples: $(EXAMPLES) ## build the examples in C
+
+specs: all examples $(TEST_PROGRAMS) ## all specs, on a bed of their own
 	tests/run
 
-check-unit: all $(TEST_HOST) ## the specs that need no cluster
+test-programs: $(TEST_PROGRAMS)
+
+check-unit: all examples $(TEST_PROGRAMS) ## the specs that need no cluster
 	tests/run --unit
 
 check-asan: ## all specs again with the address and undefined-behaviour sanitizers
-	$(MAKE) $(SANITIZED) all build/asan/test/host build/asan/test/unpreload.so
+	$(MAKE) $(SANITIZED) all examples test-programs build/asan/test/unpreload.so
 	SIPHON_BUILD=build/asan SIPHON_RANDOM_IMAGES=10 tests/run
 
-check-tsan: ## the engine's specs with the thread sanitizer
-	$(MAKE) BUILD=build/tsan OPT=-O1 SANITIZE=-fsanitize=thread build/tsan/test/host
+check-tsan: ## the specs of the engine and of libsiphon with the thread sanitizer
+	$(MAKE) BUILD=build/tsan OPT=-O1 SANITIZE=-fsanitize=thread build/tsan/test/host build/tsan/test/libsiphon
 	build/tsan/test/host tests/engine/run.lua tests/engine
+	build/tsan/test/libsiphon
 
 demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is compared
 	$(MAKE) all
 	examples/demo
 
-C_FILES := $(wildcard core/*.c core/*/*.[ch] tests/engine/*.[ch])
+C_FILES := $(wildcard core/*.c core/*/*.[ch] tests/engine/*.[ch] tests/lib/*.[ch] tests/lib/*/*.c examples/c/*.c)
 TIDY_FILES := $(filter %.c,$(C_FILES))
 
-lint: lint-c lint-lua lint-sh ## all linters
+lint: lint-c lint-lua lint-sh lint-abi ## all linters
 
 lint-c: $(TIDY_FILES:%=$(BUILD)/lint/%)
 	clang-format --dry-run --Werror $(C_FILES)
 
-LINT_FLAGS = $(filter-out -DSIPHON_LUADIR=%,$(CPPFLAGS_ALL)) -DSPH_TEST_MEMORY -Itests/engine -std=c11
+LINT_FLAGS = $(filter-out -DSIPHON_LUADIR=%,$(CPPFLAGS_ALL)) -DSPH_TEST_MEMORY -Itests/engine -Itests/lib -std=c11
 
 # clang's warnings come first: clang-tidy reports them less clearly.
 $(BUILD)/lint/%.c: %.c .clang-tidy
@@ -136,6 +181,22 @@ lint-lua:
 lint-sh:
 	shellcheck -x $(SHELL_FILES)
 
+# What a program that was built with the last release relies on. A change that is meant is kept by `make abi`; one
+# that takes something away, or gives it another shape, also needs the next soname.
+ABI := tests/abi/libsiphon.abi
+
+# Both sides go through abidw, which leaves out what siphon.h does not show: abidiff on a library does not.
+$(BUILD)/libsiphon.abi: $(LIBRARY)
+	$(call show,ABI)
+	$(Q)abidw --no-show-locs --drop-private-types --exported-interfaces-only --header-file core/include/siphon.h \
+	  --no-corpus-path --no-comp-dir-path --no-elf-needed --out-file $@ $<
+
+lint-abi: $(BUILD)/libsiphon.abi
+	$(Q)abidiff $(ABI) $< || { echo "libsiphon's ABI is not that of $(ABI): see the Makefile" >&2; exit 1; }
+
+abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
+	cp $< $(ABI)
+
 SHELL_FILES := .ci/run tests/run tests/deps examples/demo $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
@@ -144,9 +205,17 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/siphon
 	install -D -m 644 $(MODULE) $(DESTDIR)$(LUACDIR)/siphon/core.so
 	cd lua && find . -name '*.lua' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(LUADIR))/{} \;
-	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1
+	install -D -m 644 core/include/siphon.h $(DESTDIR)$(PREFIX)/include/siphon.h
+	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(LIB_FILE)
+	ln -sf $(LIB_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libsiphon.so
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' core/lib/siphon.pc.in \
+	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/siphon.pc
+	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 policies/*.lua $(DESTDIR)$(DATADIR)/policies
 	install -m 644 docs/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 docs/*.3 $(DESTDIR)$(MANDIR)/man3
 
 clean: ## remove what was built
 	rm -rf build
@@ -154,5 +223,6 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps check specs check-unit check-asan check-tsan demo lint lint-c lint-lua lint-sh install clean help
+.PHONY: all deps check examples test-programs specs check-unit check-asan check-tsan demo lint lint-c lint-lua lint-sh \
+        lint-abi abi install clean help
 .DELETE_ON_ERROR:

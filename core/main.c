@@ -2,7 +2,7 @@
  *
  * The first interrupt cancels that task, so that a job undoes what it did; the second says that this is going
  * on; the third gives up and leaves things as they are. */
-#include "bind/bind.h"
+#include "bind/preload.h"
 
 #include "engine/engine.h"
 #include "engine/task.h"
@@ -19,10 +19,6 @@
 
 #define EXIT_INTERRUPTED 130
 #define MEMORY_LIMIT ((size_t)512 << 20)
-
-#ifndef SIPHON_LUADIR
-#define SIPHON_LUADIR "/usr/local/share/lua/5.4"
-#endif
 
 static sph_engine *engine;
 static volatile sig_atomic_t interrupts;
@@ -54,38 +50,15 @@ static void catch_signals(void) {
     signal(SIGPIPE, SIG_IGN); /* a reader that went away must not kill a job half-way */
 }
 
-/* The tree's own lua/ when the program lies in its build/ (or one folder deeper: a sanitized build), else where
- * `make install` put it. */
-static void lua_directory(char directory[PATH_MAX]) {
-    char self[PATH_MAX] = "", file[PATH_MAX + 32];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    for (int up = 1; n > 0 && up <= 3; up++) {
-        char *slash = strrchr(self, '/');
-        if (!slash)
-            break;
-        *slash = '\0';
-        snprintf(file, sizeof file, "%s/lua/siphon/init.lua", self);
-        if (up > 1 && access(file, R_OK) == 0) {
-            snprintf(directory, PATH_MAX, "%.4000s/lua", self);
-            return;
-        }
-    }
-    snprintf(directory, PATH_MAX, "%s", SIPHON_LUADIR);
-}
-
 /* (argc, argv) -> the main task's function and its argument */
 static int l_prepare(lua_State *L) {
     int argc = (int)lua_tointeger(L, 1);
     char **argv = lua_touserdata(L, 2);
-    char directory[PATH_MAX];
-    lua_directory(directory);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, luaopen_siphon_core);
-    lua_setfield(L, -2, "siphon.core");
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "path");
-    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", directory, directory, lua_tostring(L, -1));
-    lua_setfield(L, -3, "path");
+    char self[PATH_MAX] = "", directory[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    (void)n; /* without it, it is the installed files */
+    sph_lua_directory(self, directory);
+    sph_preload(L, directory);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "siphon.cli");
     lua_call(L, 1, 1);

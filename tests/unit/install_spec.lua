@@ -34,6 +34,15 @@ describe("make install", function()
     assert.is_nil(installed("ldd @/usr/lib/lua/5.4/siphon/core.so"):find("liblua", 1, true))
   end)
 
+  it("leaves a library that pkg-config finds, and its manual page", function()
+    local source = command.shell("readlink -f examples/c/copy.c"):gsub("%s+$", "")
+    command.shell((("PKG_CONFIG_PATH=@/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=@ PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 "
+      .. "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 sh -c 'cc -Werror %s $(pkg-config --cflags --libs siphon) "
+      .. "-Wl,--allow-shlib-undefined -o @/copy'"):format(source):gsub("@", root)))
+    assert.matches("^usage: copy", installed "LD_LIBRARY_PATH=@/usr/lib @/copy 2>&1 || true")
+    assert.matches("share/man/man3/libsiphon.3", command.shell("find " .. root))
+  end)
+
   it("leaves policies where the module looks, and a manual page", function()
     assert.matches("function", installed [[lua5.4 -e 'print(require("siphon").policy("default").routes)']])
     assert.matches("share/man/man1/siphon.1", command.shell("find " .. root))
