@@ -1,6 +1,8 @@
 -- Copies as the users that a cloud has: who may, who may not, and what happens to tokens on the way.
 
 local bed = require "support.keystone_bed"
+local core = require "siphon.core"
+local json = require "siphon.json"
 
 describe("siphon copy with a Keystone", function()
   local made
@@ -35,6 +37,45 @@ describe("siphon copy with a Keystone", function()
     local id = made.image(result.out:match '"image_id":"([^"]+)"')
     local image = bed.client("other"):show(id)
     assert.same({ project, "public" }, { image.owner, image.visibility })
+  end)
+
+  local function copied(env, name, ...)
+    local source = made.volume()
+    local result = bed.run(nil, { "copy", source, "glance:" .. name, "--pool", "images", "-q", ... }, env)
+    assert.equal("", result.err)
+    local image = bed.client("admin"):list({ name = name })[1]
+    made.image(image.id)
+    assert.equal("active", image.status)
+    assert.equal(bed.md5(source), bed.glance_md5("admin", image.id))
+    return image
+  end
+
+  it("works for the whole system, for whichever project is named", function()
+    local project = bed.identity("GET", "/projects?name=other").projects[1].id
+    local env = bed.variables("admin", { OS_PROJECT_NAME = false, OS_SYSTEM_SCOPE = "all" })
+    assert.equal(project, copied(env, "by-system", "--owner", project).owner)
+  end)
+
+  it("works by a trust: the image is that of the project that the trust is for", function()
+    local demo = assert(bed.cloud "demo")
+    local token = assert(demo.auth:token())
+    local project, trustor = demo.auth.current.project.id, bed.identity("GET", "/users?name=demo").users[1].id
+    local trustee = bed.identity("GET", "/users?name=other").users[1].id
+    local answer = assert(core.http.request {
+      method = "POST", url = bed.keystone .. "/OS-TRUST/trusts",
+      headers = { ["X-Auth-Token"] = token, ["Content-Type"] = "application/json" },
+      body = json.encode { trust = { trustor_user_id = trustor, trustee_user_id = trustee, project_id = project,
+        impersonation = true, roles = { { name = "member" } } } },
+    })
+    assert.equal(201, answer.status, answer.body)
+    local id = json.decode(answer.body).trust.id
+    local env = bed.variables("other", { OS_PROJECT_NAME = false, OS_TRUST_ID = id })
+    assert.equal(project, copied(env, "by-trust").owner)
+    assert(core.http.request { method = "DELETE", url = bed.keystone .. "/OS-TRUST/trusts/" .. id,
+      headers = { ["X-Auth-Token"] = token } })
+    local result = bed.run(nil, { "copy", made.volume(), "glance:no-trust", "--pool", "images", "-q" }, env)
+    assert.equal(77, result.code, result.err)
+    assert.truthy(result.err:find("trust '" .. id .. "'", 1, true), result.err)
   end)
 
   it("works from OS_* alone", function()
