@@ -10,6 +10,9 @@ return {
     if target.kind == "rbd" then
       return { "copy" }, "a copy that stands on its own"
     end
+    if not target.pool and facts.options.stores then
+      return { "upload" }, "Glance has no pool to tell of the store that is asked for"
+    end
     if not target.pool then
       return { "copy" }, "Glance does not tell the pool of its images"
     end

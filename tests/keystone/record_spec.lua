@@ -1,6 +1,7 @@
 -- What a copy makes of the Glance record: new ones with all that was asked for, and ones that were there before.
 
 local bed = require "support.keystone_bed"
+local command = require "support.command"
 
 -- A policy that fails once the copy is sealed, or, with `register`, once it is registered.
 local function with_broken_policy(register, fn)
@@ -138,6 +139,18 @@ describe("the Glance record of a copy", function()
       assert.same({ ceph = true, fs = true }, stores)
       assert.equal(2, #image.locations)
       assert.equal(bed.md5(source), bed.glance_md5("admin", id))
+    end)
+
+    it("has Glance store it where that is no RBD store, whether its type is told or not", function()
+      for _, cloud in ipairs { "admin", "demo" } do
+        local source = made.volume()
+        local result = bed.run(cloud, { "copy", source, "glance:in-fs", "--store", "fs", "--json" })
+        assert.equal("", result.err)
+        local id = done(command.events(result.out)[#command.events(result.out)])
+        local image = assert(bed.client(cloud):show(id))
+        assert.equal("fs", image.stores)
+        assert.equal(bed.md5(source), image.checksum)
+      end
     end)
 
     it("names those that there are", function()
