@@ -214,7 +214,8 @@ end
 
 --- siphon.plan(options) -> plan | nil, err
 -- What siphon.copy would do with the same options, without doing it: { source, target, policy, route,
--- summary, reason, others = { { route, applies, reason } }, steps = { text }, image_id, bytes, facts }.
+-- summary, reason, others = { { route, applies, reason } }, steps = { text }, image_id, throttles (limits of the
+-- source's own that hold for it), bytes, facts }.
 function copy.plan(options)
   return look(options, "siphon.plan", function(situation) return situation:describe() end)
 end

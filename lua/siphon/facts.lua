@@ -58,6 +58,8 @@ local SECTIONS = {
       function(l) return #l.source.info.watchers > 0 end },
     { "lock_owner", "rados_list_lockers: who has the exclusive lock, { address, client }; nil: nobody",
       function(l) return l.source:lock_owner() end },
+    { "throttles", "rbd_metadata_list: limits set on the volume, { rbd_qos_bps_limit = 104857600, ... }; nil: none",
+      function(l) return l.source:throttles() end },
     { "migrating", "rbd_get_features", info "migrating" },
     { "journaling", "rbd_get_features", info "journaling" },
   },
@@ -125,7 +127,7 @@ local SECTIONS = {
 
 local OPTIONS = {
   "policy", "route", "pool", "image_id", "timeout", "flatten", "compress", "format_options", "allow_format",
-  "allow_encrypted", "hash",
+  "allow_encrypted", "hash", "stores",
 }
 
 local function read_only(name)

@@ -172,6 +172,19 @@ local function steps_of(situation, route)
   return list
 end
 
+-- The source's own limits, as far as they slow this route down.
+local function throttles_of(facts_, route)
+  if not route.throttled and hashes.cost(facts_, route) == 0 then return nil end
+  local limits
+  for name, limit in pairs(facts_.source.throttles or {}) do
+    if not name:find "_write_" then
+      limits = limits or {}
+      limits[name] = limit
+    end
+  end
+  return limits
+end
+
 --- The plan as plain data: see siphon.plan.
 function Situation:describe()
   local ok, err = self:check()
@@ -186,6 +199,7 @@ function Situation:describe()
     summary = route.summary, reason = decision.reason, others = others(self, decision),
     steps = steps_of(self, route),
     image_id = self.target:result().image_id,
+    throttles = throttles_of(self.facts, route),
     bytes = {
       size = from.size, allocated = from.allocated, copied = cost.copied, through_host = cost.through_host,
     },

@@ -114,6 +114,20 @@ function Source:lock_owner()
   return holder and { address = holder.address, client = holder.client } or nil
 end
 
+--- The limits that are set on the volume itself, as Cinder's back-end QoS does: { rbd_qos_bps_limit = 104857600, ... };
+-- nil when there are none.
+function Source:throttles()
+  local limits
+  for key, value in pairs(assert(self.image:metadata())) do
+    local name, limit = key:match "^conf_(rbd_qos_[%w_]+_limit)$", math.tointeger(tonumber(value))
+    if name and limit and limit > 0 then
+      limits = limits or {}
+      limits[name] = limit
+    end
+  end
+  return limits
+end
+
 function Source:close()
   self.image:close()
 end

@@ -169,6 +169,19 @@ describe("siphon plan", function()
     assert.is_true(answer.facts.same_cluster)
   end)
 
+  it("says which limits of the volume's own will slow it down, where they do", function()
+    command.shell(("rbd config image set %s rbd_qos_bps_limit 104857600 && rbd config image set %s rbd_qos_write_iops_limit 7")
+      :format(spec, spec))
+    finally(function()
+      command.shell(("rbd config image rm %s rbd_qos_bps_limit; rbd config image rm %s rbd_qos_write_iops_limit"):format(spec, spec))
+    end)
+    local function throttles(...) return require("siphon.json").decode(plan("images/copy-of-it", "--json", ...)).throttles end
+    assert.same({ rbd_qos_bps_limit = 104857600 }, throttles("--route", "copy"))
+    assert.is_nil(throttles("--route", "clone_flatten"))
+    assert.matches("throttle the volume's own limits slow down .*: rbd_qos_bps_limit 100 MiB/s\n", plan("images/copy-of-it", "--route",
+      "copy"))
+  end)
+
   it("finds policies on the policy path", function()
     local directory = command.shell("mktemp -d"):match "%S+"
     command.shell(("echo %s > %s/mine.lua"):format(

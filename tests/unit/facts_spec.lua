@@ -17,7 +17,7 @@ describe("siphon.facts", function()
         spec = { pool = "volumes", image = "vm1" }, fsid = "f1",
         info = { id = "ab", size = 3 << 30, object_size = 1 << 22, objects = 768, features = { "layering" }, watchers = {} },
         image = { allocated = ask("allocated", 1 << 20), first_bytes = ask("first_bytes", "x") },
-        parents = ask("parents", {}), lock_owner = ask("lock_owner"),
+        throttles = ask("throttles"), parents = ask("parents", {}), lock_owner = ask("lock_owner"),
       },
       target = { kind = "glance", fsid = "f1", fsid_from = "assumed", pool_name = "images", image_name = "i",
         order = ask("order", 23), writable = ask("writable", "no"), quota = ask("quota"), free = ask("free", 5) },

@@ -1,6 +1,7 @@
 --- siphon plan SOURCE TARGET: what `copy` would do, and why. Changes nothing.
 
 local json = require "siphon.json"
+local nearest = require "siphon.nearest"
 local options = require "siphon.cli.options"
 local units = require "siphon.units"
 
@@ -47,6 +48,16 @@ local function cluster_line(facts)
     :format(facts.source.fsid)
 end
 
+-- "rbd_qos_bps_limit 100 MiB/s, rbd_qos_iops_limit 500/s"
+local function throttle_text(limits)
+  local list = {}
+  for _, name in ipairs(nearest.keys(limits)) do
+    local rate = name:find "_bps_" and units.rate(limits[name]) or limits[name] .. "/s"
+    list[#list + 1] = name .. " " .. rate
+  end
+  return table.concat(list, ", ")
+end
+
 local function print_plan(plan)
   local function line(head, text) io.write(("%-8s %s\n"):format(head, text)) end
   local function list(head, texts)
@@ -61,6 +72,9 @@ local function print_plan(plan)
   for i, step in ipairs(plan.steps) do line(i == 1 and "steps" or "", ("%d. %s"):format(i, step)) end
   line("bytes", ("about %s copied, %s through this host"):format(units.bytes(plan.bytes.copied),
     units.bytes(plan.bytes.through_host)))
+  if plan.throttles then
+    line("throttle", "the volume's own limits slow down what this host reads of it: " .. throttle_text(plan.throttles))
+  end
 end
 
 -- A fact as one word or a short list.

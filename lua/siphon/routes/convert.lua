@@ -54,6 +54,8 @@ return {
 
   uploads = true,
 
+  throttled = true,
+
   applies = function(facts)
     local applies, reason, code = conditions.check(facts, "to_glance")
     if applies then applies, reason, code = check_format(facts) end

@@ -14,6 +14,8 @@ return {
 
   unsuitable = { "EPERM", "EACCES", "EOPNOTSUPP" },
 
+  throttled = true,
+
   applies = function(facts)
     return conditions.check(facts, "reachable", "raw", "writable")
   end,

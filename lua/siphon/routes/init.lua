@@ -11,6 +11,7 @@
 --   uploads              optional: Glance stores the bytes, by job.target:upload; nothing is sealed or registered
 --   hashes               optional: `run` computes request.hash and sets job.hash; where it does not, siphon reads the
 --                        snapshot beside it (see siphon.hashes)
+--   throttled            optional: limits that are set on the source hold for it: librbd reads it as for any client
 --   finish(job)          optional: what is left to do once the image is registered
 --   parent               optional: "meanwhile" when the copy leans on the source's snapshot until `finish`, "kept"
 --                        when it does so for good
@@ -31,7 +32,7 @@ routes.names = { "osd_copy", "copy", "clone_flatten", "instant", "clone", "deep_
 local KEYS = {
   summary = "string", applies = "function", cost = "function", steps = "function", run = "function",
   unsuitable = "table", finish = "function", steps_after = "function", resume = "function", parent = "string",
-  uploads = "boolean", hashes = "boolean",
+  uploads = "boolean", hashes = "boolean", throttled = "boolean",
 }
 local REQUIRED = { "summary", "applies", "cost", "steps", "run" }
 

@@ -11,6 +11,8 @@ return {
 
   uploads = true,
 
+  throttled = true,
+
   applies = function(facts)
     return conditions.check(facts, "to_glance", "raw")
   end,
