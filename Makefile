@@ -197,7 +197,7 @@ lint-abi: $(BUILD)/libsiphon.abi
 abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
 	cp $< $(ABI)
 
-SHELL_FILES := .ci/run tests/run tests/deps examples/demo $(wildcard tests/testbed/testbed tests/support/*.sh)
+SHELL_FILES := .ci/run tests/run tests/deps examples/demo examples/watch.sh $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
 

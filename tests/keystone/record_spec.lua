@@ -130,6 +130,17 @@ describe("the Glance record of a copy", function()
   end)
 
   describe("in several stores", function()
+    it("is what examples/fan_out.lua makes, naming the store that fails", function()
+      local source = made.volume()
+      local result = bed.run(nil, { "run", "examples/fan_out.lua", source, "fan-out", "fs", "nowhere" },
+        { OS_CLOUD = "admin", GLANCE_POOL = "images" })
+      assert.equal("", result.err)
+      local id = made.image(result.out:match "^[%x-]+")
+      assert.equal(1, result.code)
+      assert.matches("\nfs: there\nnowhere: ", result.out)
+      assert.equal(2, #assert(bed.client("admin"):show(id)).locations)
+    end)
+
     it("has the location in one and lets Glance copy the data to the others", function()
       local source = made.volume()
       local id = done(bed.copy("admin", source, "glance:stores", "--store", "fs", "--store", "ceph"))

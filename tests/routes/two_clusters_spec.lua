@@ -51,6 +51,16 @@ describe("two clusters", function()
     assert.equal(bed.md5(spec), md5_there "volumes/by-default")
   end)
 
+  it("are what examples/across_clusters.lua copies between, and compares", function()
+    local spec = volume()
+    local result = command.run { "run", "examples/across_clusters.lua", away .. "/client/ceph.conf", "siphon", spec,
+      "volumes/across" }
+    assert.equal("", result.err)
+    assert.equal(0, result.code)
+    local sum = command.shell(("rbd export --no-progress %s - | sha256sum"):format(spec)):match "^%x+"
+    assert.matches("32 MiB by route copy, sha256 " .. sum .. "\n$", result.out)
+  end)
+
   it("are told apart when a route cannot bridge them, and when one is out of reach", function()
     local spec = volume()
     local result = there(spec, "volumes/x", "clone_flatten")

@@ -298,7 +298,10 @@ def scripted(r):
         r.connection.answer(404, b"no such path")
         return True
     if one.get("read", True):
-        r.body()
+        small = int(r.headers.get("content-length", 0)) < 65536
+        body = r.body(keep=small)
+        if small:
+            r.record["body"] = body.decode("utf-8", "replace")
     time.sleep(one.get("delay", 0))
     if one.get("cut"):
         return False

@@ -62,7 +62,8 @@ function Server:stop()
     self.pid, self.pid, self.directory))
 end
 
---- The requests since the last look: { { method, target, headers, body_bytes, sha256, connection, nth }, ... }.
+--- The requests since the last look: { { method, target, headers, body_bytes, sha256, body (a small one, to a
+-- scripted answer), connection, nth }, ... }.
 function Server:log()
   return json.decode(assert(core.http.request { url = self.url .. "/-/log" }).body)
 end
