@@ -152,15 +152,39 @@ actions.cancel_mgr_task = {
   end,
 }
 
+local RESTART_TRIES, RESTART_WAIT = 20, 2 -- a Glance that died is back within half a minute, as a rule
+
+local AWAY = { [502] = true, [503] = true, [504] = true } -- what stands before it says so
+
+local function is_away(err)
+  return err:is("http.connect", "http.cut") or err.http ~= nil and AWAY[err.http.status] or false
+end
+
+-- One that died over an upload may answer 500 for as long as the lock that it held on the RBD image lives.
+local function is_disturbed(err) return is_away(err) or err:is "glance.server" end
+
+-- Calls fn until Glance answers it.
+local function when_back(is_missing, fn, ...)
+  local ok, err
+  for try = 1, RESTART_TRIES do
+    ok, err = fn(...)
+    if ok or not is_missing(err) then break end
+    if try < RESTART_TRIES then core.task.sleep(RESTART_WAIT) end
+  end
+  return ok, err
+end
+
+local function delete_image(data, connections)
+  local client, err = connections:glance()
+  if not client then return nil, err end
+  local deleted, problem = client:delete(data.image_id)
+  if deleted or problem:is("glance.not_found", "glance.gone") then return true end
+  return nil, problem
+end
+
 actions.delete_glance_image = {
   thing = function(data) return "Glance image " .. data.image_id end, done = "deleted",
-  run = function(data, connections)
-    local client, err = connections:glance()
-    if not client then return nil, err end
-    local deleted, problem = client:delete(data.image_id)
-    if deleted or problem:is("glance.not_found", "glance.gone") then return true end
-    return nil, problem
-  end,
+  run = function(data, connections) return when_back(is_away, delete_image, data, connections) end,
 }
 
 -- A record that was there before is never deleted: what was changed in it is put back, by a patch whose replacements
@@ -214,24 +238,12 @@ actions.unprotect_glance_image = {
   end,
 }
 
-local RESTART_TRIES, RESTART_WAIT = 20, 2 -- a Glance that died over an upload is back within half a minute, as a rule
-
-local function delete_when_back(data, connections)
-  local deleted, err
-  for try = 1, RESTART_TRIES do
-    deleted, err = actions.delete_glance_image.run(data, connections)
-    if deleted or not err:is("http.connect", "http.cut", "glance.server") then break end
-    if try < RESTART_TRIES then core.task.sleep(RESTART_WAIT) end
-  end
-  return deleted, err
-end
-
 -- A record that Glance is still storing data for may leave a half-written RBD image when Glance dies over it. Once
 -- the record is gone, an image of that name belongs to nobody; one with a snapshot is complete, and not touched.
 actions.delete_upload = {
   thing = function(data) return "Glance image " .. data.image_id end, done = "deleted",
   run = function(data, connections)
-    local deleted, err = delete_when_back(data, connections)
+    local deleted, err = when_back(is_disturbed, delete_image, data, connections)
     if not deleted or not data.pool then return deleted, err end
     local pool = pool_of(data, connections)
     local image = pool and core.rbd.open(pool, data.image)

@@ -245,20 +245,40 @@ describe("the route", function()
     end)
   end)
 
-  describe("upload, when Glance dies in the middle of it", function()
-    it("says so, and leaves nothing once Glance is back", function()
-      local spec = volume { size = 768, data = { { 0, 16 } } }
-      local process = command.start { "copy", spec, "glance:dying", "--json", "--pool", POOL, "--route", "upload" }
-      process:wait_for '"event":"progress"'
-      command.shell(("tests/testbed/testbed stop --dir %s --kill glance"):format(bed.directory))
-      command.shell(("tests/testbed/testbed start --dir %s glance"):format(bed.directory))
-      local result = process:wait(200)
-      bed.admin "ceph osd blocklist clear" -- of the Glance that was killed, whose lock was broken
+  describe("when Glance dies in the middle of it,", function()
+    local function glance(verb)
+      command.shell(("tests/testbed/testbed %s --dir %s%s glance"):format(verb, bed.directory, verb == "stop" and " --kill" or ""))
+    end
+
+    local function assert_nothing_left(result, spec, name)
       assert.equal(69, result.code, result.err)
       assert.matches("http%.", result.err)
       assert.is_nil(result.err:find "left behind", result.err)
-      assert.same({}, bed.glance_images "dying")
+      assert.same({}, bed.glance_images(name))
       assert_source_untouched(spec)
+    end
+
+    it("upload says so, and leaves nothing once Glance is back", function()
+      local spec = volume { size = 768, data = { { 0, 16 } } }
+      local process = command.start { "copy", spec, "glance:dying", "--json", "--pool", POOL, "--route", "upload" }
+      process:wait_for '"event":"progress"'
+      glance "stop"
+      glance "start"
+      local result = process:wait(200)
+      bed.admin "ceph osd blocklist clear" -- of the Glance that was killed, whose lock was broken
+      assert_nothing_left(result, spec, "dying")
+    end)
+
+    it("copy says so, and leaves nothing once Glance is back", function()
+      local spec = volume()
+      local process = command.start { "copy", spec, "glance:dying-too", "--json", "--pool", POOL, "--route", "copy" }
+      process:wait_for '"step":"source.snapshot"'
+      process:signal "STOP"
+      glance "stop"
+      process:signal "CONT"
+      process:wait_for '"state":"undone"'
+      glance "start"
+      assert_nothing_left(process:wait(200), spec, "dying-too")
     end)
   end)
 end)

@@ -18,8 +18,10 @@ local MEMBERS = {
   disk_format = true, container_format = true,
 }
 
---- Codes of errors which prove that a call had no effect: Glance refused it, or there was no token for it.
+--- Codes of errors which prove that a call had no effect: Glance refused it, it never got there, or there was no token
+-- for it.
 record.REFUSED = {
+  "http.connect",
   "glance.bad_request", "glance.unauthorized", "glance.forbidden", "glance.not_found", "glance.conflict",
   "glance.too_large", "keystone.unauthorized", "keystone.forbidden", "keystone.project", "keystone.server",
   "keystone.not_found", "keystone.not_json",
