@@ -14,14 +14,23 @@ static const char module_key = 0; /* in the registry: the table that siphon.embe
 
 /* --- what Lua sees -------------------------------------------------------------------------------------- */
 
-/* (json): an event, of the call whose task runs. Upvalue: the engine. */
-static int l_emit(lua_State *L) {
+/* () -> the call whose task runs, or nil outside of tasks. Upvalue: the engine. */
+static int l_caller(lua_State *L) {
     siphon_engine *engine = lua_touserdata(L, lua_upvalueindex(1));
-    const char *json = luaL_checkstring(L, 1);
     siphon_call *call = NULL;
     for (sph_task *task = sph_engine_current(engine->core); task; task = task->parent)
         call = task->owner;
-    sph_lib_event(engine, call, json);
+    if (call)
+        lua_pushlightuserdata(L, call);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* (json, call or nil): an event. Upvalue: the engine. What tells of a call is part of it, so the call is still there. */
+static int l_emit(lua_State *L) {
+    siphon_engine *engine = lua_touserdata(L, lua_upvalueindex(1));
+    sph_lib_event(engine, lua_touserdata(L, 2), luaL_checkstring(L, 1));
     return 0;
 }
 
@@ -38,8 +47,10 @@ void sph_lib_open(lua_State *L, siphon_engine *engine, const char *lua_path) {
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "open");
     lua_pushlightuserdata(L, engine);
+    lua_pushcclosure(L, l_caller, 1);
+    lua_pushlightuserdata(L, engine);
     lua_pushcclosure(L, l_emit, 1);
-    lua_call(L, 1, 0);
+    lua_call(L, 2, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
 }
 

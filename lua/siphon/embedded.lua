@@ -51,9 +51,13 @@ function embedded.call_text(text, arguments)
   return answer(chunk(table.unpack(list, 1, list.n)))
 end
 
---- Makes the state one that lives in a host. `emit(text)` hands an event to it. Returns this module.
-function embedded.open(emit)
-  event.default = function(e) emit(json.encode(e)) end
+--- Makes the state one that lives in a host. `caller()` tells which call runs, `emit(text, call)` hands an event of that
+-- call to the host. Returns this module.
+function embedded.open(caller, emit)
+  event.default = function()
+    local call = caller()
+    return function(e) emit(json.encode(e), call) end
+  end
   print = function(...) -- luacheck: ignore
     local words = table.pack(...)
     for i = 1, words.n do words[i] = tostring(words[i]) end

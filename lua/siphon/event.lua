@@ -18,13 +18,14 @@ local PROGRESS_INTERVAL = 0.125 -- seconds; with the last one that always passes
 local Emitter = {}
 Emitter.__index = Emitter
 
---- Where the events go that nobody asked for: a sink, or nil. In libsiphon it is the host's.
+--- A function that makes the sink for events that nobody asked for, or nil: libsiphon's host wants them. It is called
+-- where a job begins, since some events come from outside of the job's task (progress).
 event.default = nil
 
 --- Says something that belongs to no job: as the event `log` (message), or on stderr.
 function event.log(message)
   if event.default then
-    event.default { event = "log", time = core.system.time(), message = message }
+    event.default() { event = "log", time = core.system.time(), message = message }
   else
     io.stderr:write("siphon: ", message, "\n")
   end
@@ -32,7 +33,7 @@ end
 
 --- An emitter for the job `id`. `sinks` is a list of functions.
 function event.emitter(id, sinks)
-  if #sinks == 0 and event.default then sinks = { event.default } end
+  if #sinks == 0 and event.default then sinks = { event.default() } end
   return setmetatable({ id = id, sinks = sinks, progress_due = -math.huge }, Emitter)
 end
 

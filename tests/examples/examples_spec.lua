@@ -147,6 +147,26 @@ describe("examples/", function()
     assert.equal(0, command.run({ "policy", "test", "examples/policies" }).code)
   end)
 
+  it("python/copy_many.py makes several at once, and tells of each", function()
+    local first, second = volumes(2)
+    local names = { first:match "/(.*)", second:match "/(.*)" }
+    finally(function()
+      for _, name in ipairs(names) do
+        delete(name)
+        bed.remove("volumes/" .. name)
+      end
+    end)
+    local output = command.shell(("LIBSIPHON=%s/lib/libsiphon.so.0 PYTHONDONTWRITEBYTECODE=1 LD_PRELOAD='%s' "
+      .. "/usr/bin/python3 examples/python/copy_many.py images %s volumes/missing %s || echo code $?"):format(BUILD,
+      os.getenv "SIPHON_PRELOAD" or "", first, second))
+    for _, name in ipairs(names) do
+      assert.matches(name:gsub("%-", "%%-") .. ": 100%%\n", output)
+      assert.equal(1, #bed.glance_images(name))
+    end
+    assert.matches("missing: there is no image 'missing'[^\n]+%(ENOENT%)\n", output)
+    assert.matches("code 1\n$", output)
+  end)
+
   describe("c/", function()
     local function options(spec, name)
       return json.encode { source = spec, target = "glance:" .. name, pool = "images" }

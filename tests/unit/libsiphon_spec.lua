@@ -49,6 +49,13 @@ describe("libsiphon", function()
     assert.equal("7200\n0 events\n", answer) -- and prints nothing of its own
   end)
 
+  it("works under Python, with asyncio too", function()
+    local output = command.shell(("cd examples/python && env LIBSIPHON=$OLDPWD/%s PYTHONDONTWRITEBYTECODE=1 LD_PRELOAD='%s' "
+      .. "ASAN_OPTIONS=detect_leaks=0 /usr/bin/python3 -W error test_siphon.py"):format(LIBRARY,
+      os.getenv "SIPHON_PRELOAD" or ""))
+    assert.matches("\nOK\n$", output)
+  end)
+
   it("hands on an error of the core with all of its fields", function()
     local answer = command.shell(([[env -u CEPH_ARGS CEPH_CONF=/dev/null %s/test/plugin-host %s plan ]]
       .. [['{"source": "volumes/vm1", "target": "glance:golden"}']]):format(BUILD, LIBRARY))
