@@ -10,6 +10,7 @@ SPH_LJMP int sph_open_task(lua_State *L);
 SPH_LJMP void sph_open_semaphore(lua_State *L);
 SPH_LJMP int sph_open_system(lua_State *L);
 SPH_LJMP int sph_open_process(lua_State *L);
+SPH_LJMP int sph_open_input(lua_State *L);
 SPH_LJMP int sph_open_secret(lua_State *L);
 SPH_LJMP int sph_open_rados(lua_State *L);
 SPH_LJMP int sph_open_rbd(lua_State *L);

@@ -18,7 +18,7 @@ __attribute__((visibility("default"))) int luaopen_siphon_core(lua_State *L) {
     } modules[] = {
         {"task", sph_open_task},     {"system", sph_open_system},   {"secret", sph_open_secret},
         {"rados", sph_open_rados},   {"rbd", sph_open_rbd},         {"http", sph_open_http},
-        {"glance", sph_open_glance}, {"process", sph_open_process},
+        {"glance", sph_open_glance}, {"process", sph_open_process}, {"input", sph_open_input},
     };
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
         modules[i].open(L);

@@ -32,9 +32,7 @@ void sph_lua_directory(const char *binary, char directory[PATH_MAX]) {
 }
 
 void sph_preload(lua_State *L, const char *directory) {
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, luaopen_siphon_core);
-    lua_setfield(L, -2, "siphon.core");
+    luaL_requiref(L, "siphon.core", luaopen_siphon_core, 0); /* at once: the first task wants its class */
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "path");
     lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", directory, directory, lua_tostring(L, -1));

@@ -19,6 +19,18 @@ static int l_task_spawn(lua_State *L) {
     return 1;
 }
 
+/*** task:spawn(fn, ...) -> Task
+ * The same as a child of that task, which must not have ended: what is begun here may go on when the running task is
+ * over. */
+static int l_task_spawn_in(lua_State *L) {
+    sph_task *parent = sph_task_check(L, 1);
+    if (parent->state == SPH_TASK_DONE)
+        return sph_error_misuse(L, "task.ended", "task.spawn",
+                                "the task that was to be the parent has ended");
+    sph_task_new_in(L, lua_gettop(L) - 1, parent, false);
+    return 1;
+}
+
 /*** task.scope(fn, ...) -> what fn returns
  * Runs fn in a child of its own and waits for it and for all that it spawned. A failure there is raised here,
  * and here alone: the calling task is not cancelled by it. */
@@ -148,13 +160,33 @@ static int l_task_now(lua_State *L) {
     return 1;
 }
 
+/*** task.on_interrupt(fn | nil)
+ * What Ctrl-C does from now on, instead of cancelling the main task: fn() is called as soon as it is noticed, also from
+ * the midst of a busy loop, and cannot wait. nil: as before. */
+static int l_task_on_interrupt(lua_State *L) {
+    if (!lua_isnoneornil(L, 1))
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    sph_engine_on_interrupt(L);
+    return 0;
+}
+
 int sph_open_task(lua_State *L) {
-    static const luaL_Reg methods[] = {
-        {"join", l_task_join}, {"cancel", l_task_cancel}, {"status", l_task_status}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"spawn", l_task_spawn},     {"scope", l_task_scope},           {"timeout", l_task_timeout},
-        {"current", l_task_current}, {"shield", l_task_shield},         {"sleep", l_task_sleep},
-        {"now", l_task_now},         {"checkpoint", l_task_checkpoint}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"spawn", l_task_spawn_in},
+                                       {"join", l_task_join},
+                                       {"cancel", l_task_cancel},
+                                       {"status", l_task_status},
+                                       {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"spawn", l_task_spawn},
+                                         {"scope", l_task_scope},
+                                         {"timeout", l_task_timeout},
+                                         {"current", l_task_current},
+                                         {"shield", l_task_shield},
+                                         {"sleep", l_task_sleep},
+                                         {"now", l_task_now},
+                                         {"checkpoint", l_task_checkpoint},
+                                         {"on_interrupt", l_task_on_interrupt},
+                                         {NULL, NULL}};
     sph_task_open(L, methods);
     luaL_newlib(L, functions);
     sph_open_semaphore(L);

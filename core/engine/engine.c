@@ -68,6 +68,34 @@ static bool take_interrupt(sph_engine *engine) {
     return main;
 }
 
+static const char on_interrupt_key = 0;
+
+void sph_engine_on_interrupt(lua_State *L) {
+    bool given = lua_isfunction(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &on_interrupt_key);
+    atomic_store(&sph_engine_of(L)->asks, given);
+}
+
+bool sph_engine_ask(sph_engine *engine) {
+    if (!atomic_load(&engine->asks))
+        return false;
+    atomic_fetch_add(&engine->questions, 1);
+    sph_loop_wake(engine->loop);
+    return true;
+}
+
+static void answer(sph_engine *engine, lua_State *L) {
+    unsigned n = atomic_load(&engine->questions);
+    if (n == engine->questions_seen || !lua_checkstack(L, LUA_MINSTACK))
+        return;
+    engine->questions_seen = n;
+    int top = lua_gettop(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &on_interrupt_key) == LUA_TFUNCTION &&
+        lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_warning(L, "the function for interrupts failed", 0);
+    lua_settop(L, top);
+}
+
 /* Runs every HOOK_EVERY instructions. A loop that swallows errors would swallow these for ever, if they
  * always came inside of its pcall: after a few, each single instruction raises, so that one lands outside. */
 static void look_around(lua_State *L, lua_Debug *ar) {
@@ -76,6 +104,7 @@ static void look_around(lua_State *L, lua_Debug *ar) {
     if (!engine)
         return;
     bool interrupted = take_interrupt(engine);
+    answer(engine, L);
     sph_task *task = engine->current;
     bool raise = task ? sph_task_is_cancelled(task) : interrupted && !engine->stepping;
     int every = raise && task && ++task->hook_raises > PATIENCE ? 1 : HOOK_EVERY;
@@ -91,6 +120,8 @@ void sph_engine_step(sph_engine *engine, int timeout_ms) {
     engine->stepping++;
     sph_loop_step(engine->loop, engine->ready ? 0 : timeout_ms);
     take_interrupt(engine);
+    if (engine->L)
+        answer(engine, engine->L);
     if (engine->L)
         sph_tasks_run(engine);
     engine->stepping--;

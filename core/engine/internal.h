@@ -30,6 +30,9 @@ struct sph_engine {
     atomic_uint interrupts;
     unsigned interrupts_seen;
     atomic_bool roots_interrupted; /* one of them is */
+    atomic_bool asks;              /* there is a Lua function for interrupts */
+    atomic_uint questions;
+    unsigned questions_seen;
     bool owns_state, closing;
     void *http;
     void (*http_release)(void *);

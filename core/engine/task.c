@@ -143,8 +143,11 @@ static sph_task **siblings(sph_task *task) {
 }
 
 sph_task *sph_task_new(lua_State *L, int n, bool contained) {
+    return sph_task_new_in(L, n, sph_engine_of(L)->current, contained);
+}
+
+sph_task *sph_task_new_in(lua_State *L, int n, sph_task *parent, bool contained) {
     sph_engine *engine = sph_engine_of(L);
-    sph_task *parent = engine->current;
     if (parent && sph_task_is_cancelled(parent))
         sph_task_raise_cancelled(L);
     luaL_checktype(L, -n, LUA_TFUNCTION);

@@ -47,8 +47,10 @@ typedef struct sph_task {
 } sph_task;
 
 /* Makes a task from the function and arguments at the top of the stack (n values in all), pops them and
- * pushes the task's userdata. It is ready to run. */
+ * pushes the task's userdata. It is ready to run, as a child of the running task. */
 SPH_LJMP sph_task *sph_task_new(lua_State *L, int n, bool contained);
+/* The same, as a child of another task (NULL: of none) that has not ended yet. */
+SPH_LJMP sph_task *sph_task_new_in(lua_State *L, int n, sph_task *parent, bool contained);
 SPH_LJMP sph_task *sph_task_check(lua_State *L, int idx);
 void sph_task_cancel(sph_task *task);
 /* The same from any thread, and from signal handlers: it takes effect at the loop's next step, or the next time

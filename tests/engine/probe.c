@@ -199,7 +199,8 @@ static int l_probe_counts(lua_State *L) {
 /* probe.interrupt_in(seconds): as a signal handler would, from another thread. */
 static void *interrupt(void *context) {
     nap(0.02);
-    sph_engine_interrupt(context);
+    if (!sph_engine_ask(context))
+        sph_engine_interrupt(context);
     return NULL;
 }
 

@@ -57,6 +57,19 @@ describe("a task", function()
     assert.equal("cancelled", sibling:status())
   end)
 
+  it("may be begun for another one, which then waits for it", function()
+    local ended = {}
+    local owner = task.spawn(function() task.sleep(0.01) end)
+    task.scope(function()
+      owner:spawn(function(what) task.sleep(0.03) ended[#ended + 1] = what end, "handed over")
+      ended[#ended + 1] = "scope"
+    end)
+    assert.same({ "scope" }, ended)
+    owner:join()
+    assert.same({ "scope", "handed over" }, ended)
+    fails_with("task.ended", owner.spawn, owner, print)
+  end)
+
   it("is not touched by what fails in a scope of its own", function()
     assert.equal("alive", task.scope(function()
       pcall(task.scope, function() error("contained") end)
@@ -169,6 +182,42 @@ describe("cancellation", function()
       while true do pcall(function() while true do end end) end
     end)
     fails_with("cancelled", t.join, t)
+  end)
+
+  it("is left to Lua where Lua has asked for interrupts", function()
+    local asked = 0
+    local sleeper, busy
+    finally(function() task.on_interrupt(nil) end)
+    task.on_interrupt(function()
+      asked = asked + 1
+      sleeper:cancel()
+      if busy then busy:cancel() end
+    end)
+    sleeper = task.spawn_main(function() task.sleep(60) end)
+    probe.interrupt_soon()
+    fails_with("cancelled", sleeper.join, sleeper)
+    busy = task.spawn_main(function() while true do end end)
+    probe.interrupt_soon()
+    fails_with("cancelled", busy.join, busy)
+    assert.equal(2, asked)
+    task.on_interrupt(nil)
+    probe.interrupt_soon()
+    fails_with("cancelled", task.sleep, 60)
+    assert.equal(2, asked)
+  end)
+
+  it("cannot wait where Lua answers an interrupt", function()
+    local ok, err
+    finally(function() task.on_interrupt(nil) end)
+    local t = task.spawn(function() task.sleep(60) end)
+    task.on_interrupt(function()
+      ok, err = pcall(task.sleep, 1)
+      t:cancel()
+    end)
+    probe.interrupt_soon()
+    fails_with("cancelled", t.join, t)
+    assert.is_false(ok)
+    assert.equal("task.not_yieldable", err.code)
   end)
 
   it("comes from an interrupt to what waits outside of tasks", function()
