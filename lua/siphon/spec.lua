@@ -126,6 +126,7 @@ local TABLE_KEYS = {
   fsid = "string", glance = "string", name = "string",
 }
 
+--- A spec from { pool =, namespace =, image =, snapshot = } or { glance = NAME }. Other types raise.
 function spec.from_table(t)
   if getmetatable(t) == Spec then return t end
   errors.check_options("siphon.spec", t, TABLE_KEYS)

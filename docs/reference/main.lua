@@ -1,0 +1,27 @@
+--- Makes the reference: `lua5.4 docs/reference/main.lua DIRECTORY` writes
+--   lua/siphon/reference.lua   what help() of the REPL shows
+--   man/siphon-lua.3           the manual page
+--   meta/siphon.lua            the types, for LuaLS
+-- below the directory; `--check` only says what has no description. Run from the top of the tree.
+
+package.path = "docs/reference/?.lua;" .. package.path
+local read, write = require "read", require "write"
+
+local entries, missing = read.all()
+if #missing > 0 then
+  io.stderr:write(table.concat(missing, "\n"), "\n")
+  os.exit(1)
+end
+if arg[1] == "--check" then return end
+
+local function put(name, text)
+  local path = arg[1] .. "/" .. name
+  assert(os.execute(("mkdir -p '%s'"):format(path:match "^(.*)/")))
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(text))
+end
+
+local version = io.open("core/include/siphon.h"):read("a"):match 'SIPHON_VERSION "([^"]+)"'
+put("lua/siphon/reference.lua", write.module(entries))
+put("man/siphon-lua.3", write.manual(entries, version))
+put("meta/siphon.lua", write.meta(entries))
