@@ -21,7 +21,7 @@ HARDEN := -fstack-protector-strong -fPIC -fvisibility=hidden
 LUA_CFLAGS := $(shell pkg-config --cflags lua5.4)
 LUA_LIBS   := $(shell pkg-config --libs lua5.4)
 
-CPPFLAGS_ALL := -D_GNU_SOURCE -DSIPHON_LUADIR='"$(LUADIR)"' -Icore -Icore/include $(LUA_CFLAGS) $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DSIPHON_LUADIR='"$(LUADIR)"' -DSIPHON_LUACDIR='"$(LUACDIR)"' -Icore -Icore/include $(LUA_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 -g $(OPT) $(WARN_C) $(HARDEN) $(SANITIZE) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 -g $(OPT) $(WARN) $(HARDEN) $(SANITIZE) $(CXXFLAGS)
 LDFLAGS_ALL  := -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
@@ -33,6 +33,8 @@ CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o) $(CORE_CXX:%.cc=$(BUILD)/%.o)
 MAIN_OBJ := $(BUILD)/core/main.o
 PROGRAM  := $(BUILD)/siphon
 MODULE   := $(BUILD)/lib/siphon/core.so
+READLINE := $(BUILD)/lib/siphon/readline.so
+REFERENCE := $(BUILD)/lua/siphon/reference.lua
 
 # What other programs link with. The first number of the soname changes when one of them would notice.
 VERSION    := $(shell sed -n 's/^.define SIPHON_VERSION "\(.*\)"/\1/p' core/include/siphon.h)
@@ -60,7 +62,7 @@ EXAMPLES     := $(patsubst examples/c/%.c,$(BUILD)/examples/%,$(wildcard example
 Q := $(if $(V),,@)
 show = $(if $(V),,@printf '%5s  %s\n' $(1) $@)
 
-all: $(PROGRAM) $(MODULE) $(LIBRARY) ## build the command, the module for stock Lua, and libsiphon
+all: $(PROGRAM) $(MODULE) $(LIBRARY) $(READLINE) $(REFERENCE) ## build the command, the module for stock Lua, and libsiphon
 
 $(PROGRAM): $(CORE_OBJ) $(MAIN_OBJ)
 	$(call show,LINK)
@@ -79,6 +81,12 @@ $(LIBRARY): $(CORE_OBJ) $(LIB_OBJ) core/lib/siphon.sym
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(LIB_SONAME) -Wl,--version-script,core/lib/siphon.sym \
 	  -Wl,-z,nodelete -o $@ $(filter %.o,$^) $(LIBS) $(LUA_LIBS)
 	$(Q)ln -sf $(LIB_FILE) $(@D)/$(LIB_SONAME) && ln -sf $(LIB_SONAME) $(@D)/libsiphon.so
+
+# Under the GPL by what it links, hence by itself: see its source.
+$(READLINE): $(BUILD)/core/readline/readline.o
+	@mkdir -p $(@D)
+	$(call show,LINK)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^ -lreadline
 
 $(TEST_HOST): $(TEST_OBJ)
 	$(call show,LINK)
@@ -120,7 +128,13 @@ $(BUILD)/%.o: %.cc
 	$(call show,CXX)
 	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
--include $(CORE_OBJ:.o=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(LIB_TEST_OBJ:.o=.d)
+# One source, the comments beside the functions, makes what help() shows, siphon-lua(3) and the types for LuaLS.
+$(REFERENCE): $(wildcard docs/reference/*.lua core/bind/*.c core/engine/error.c core/engine/object.c) \
+              $(shell find lua/siphon -name '*.lua' -not -path '*/cli/*' -not -path '*/repl/*')
+	$(call show,DOC)
+	$(Q)lua5.4 docs/reference/main.lua $(BUILD)
+
+-include $(CORE_OBJ:.o=.d) $(BUILD)/core/readline/readline.d $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(LIB_TEST_OBJ:.o=.d)
 
 # --- tests ---------------------------------------------------------------------------------------------------
 
@@ -161,12 +175,12 @@ demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is co
 C_FILES := $(wildcard core/*.c core/*/*.[ch] tests/engine/*.[ch] tests/lib/*.[ch] tests/lib/*/*.c examples/c/*.c)
 TIDY_FILES := $(filter %.c,$(C_FILES))
 
-lint: lint-c lint-lua lint-sh lint-abi ## all linters
+lint: lint-c lint-lua lint-sh lint-abi lint-docs ## all linters
 
 lint-c: $(TIDY_FILES:%=$(BUILD)/lint/%)
 	clang-format --dry-run --Werror $(C_FILES)
 
-LINT_FLAGS = $(filter-out -DSIPHON_LUADIR=%,$(CPPFLAGS_ALL)) -DSPH_TEST_MEMORY -Itests/engine -Itests/lib -std=c11
+LINT_FLAGS = $(filter-out -DSIPHON_LUA%,$(CPPFLAGS_ALL)) -DSPH_TEST_MEMORY -Itests/engine -Itests/lib -std=c11
 
 # clang's warnings come first: clang-tidy reports them less clearly.
 $(BUILD)/lint/%.c: %.c .clang-tidy
@@ -176,7 +190,10 @@ $(BUILD)/lint/%.c: %.c .clang-tidy
 	@mkdir -p $(@D) && touch $@
 
 lint-lua:
-	luacheck --quiet lua policies tests examples
+	luacheck --quiet lua policies tests examples docs
+
+lint-docs:
+	lua5.4 docs/reference/main.lua --check
 
 lint-sh:
 	shellcheck -x $(SHELL_FILES)
@@ -204,6 +221,7 @@ SHELL_FILES := .ci/run tests/run tests/deps examples/demo examples/watch.sh $(wi
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/siphon
 	install -D -m 644 $(MODULE) $(DESTDIR)$(LUACDIR)/siphon/core.so
+	install -m 644 $(READLINE) $(DESTDIR)$(LUACDIR)/siphon/readline.so
 	cd lua && find . -name '*.lua' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(LUADIR))/{} \;
 	install -D -m 644 core/include/siphon.h $(DESTDIR)$(PREFIX)/include/siphon.h
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(LIB_FILE)
@@ -215,7 +233,9 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 policies/*.lua $(DESTDIR)$(DATADIR)/policies
 	install -m 644 docs/*.1 $(DESTDIR)$(MANDIR)/man1
-	install -m 644 docs/*.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 docs/*.3 $(BUILD)/man/*.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(REFERENCE) $(DESTDIR)$(LUADIR)/siphon/reference.lua
+	install -D -m 644 $(BUILD)/meta/siphon.lua $(DESTDIR)$(DATADIR)/meta/siphon.lua
 
 clean: ## remove what was built
 	rm -rf build
@@ -224,5 +244,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: all deps check examples test-programs specs check-unit check-asan check-tsan demo lint lint-c lint-lua lint-sh \
-        lint-abi abi install clean help
+        lint-abi lint-docs abi install clean help
 .DELETE_ON_ERROR:

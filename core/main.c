@@ -1,7 +1,8 @@
 /* The `siphon` command: makes an engine, runs lua/siphon/cli in its main task.
  *
  * The first interrupt cancels that task, so that a job undoes what it did; the second says that this is going
- * on; the third gives up and leaves things as they are. */
+ * on; the third gives up and leaves things as they are. Where Lua has asked for Ctrl-C, as the REPL does, it is
+ * Lua's, however often it comes. */
 #include "bind/preload.h"
 
 #include "engine/engine.h"
@@ -17,6 +18,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#ifndef SIPHON_LUACDIR
+#define SIPHON_LUACDIR "/usr/local/lib/lua/5.4"
+#endif
+
 #define EXIT_INTERRUPTED 130
 #define MEMORY_LIMIT ((size_t)512 << 20)
 
@@ -29,7 +34,8 @@ static void say(const char *text) {
 }
 
 static void on_interrupt(int number) {
-    (void)number;
+    if (number == SIGINT && sph_engine_ask(engine))
+        return;
     switch (++interrupts) {
     case 1:
         sph_engine_interrupt(engine);
@@ -50,6 +56,29 @@ static void catch_signals(void) {
     signal(SIGPIPE, SIG_IGN); /* a reader that went away must not kill a job half-way */
 }
 
+/* package[field] = what of siphon's comes before, what is there */
+static void prepend(lua_State *L, const char *field, const char *ours) {
+    lua_getglobal(L, "package");
+    lua_pushstring(L, ours);
+    lua_getfield(L, -2, field);
+    lua_concat(L, 2);
+    lua_setfield(L, -2, field);
+    lua_pop(L, 1);
+}
+
+/* What the build makes besides the program: beside it in the tree, among the others where it was installed. */
+static void add_built(lua_State *L, char self[PATH_MAX], const char *directory) {
+    char *slash = strrchr(self, '/');
+    size_t tree = strlen(directory) - strlen("lua");
+    if (slash && strncmp(self, directory, tree) == 0) {
+        *slash = '\0';
+        prepend(L, "path", lua_pushfstring(L, "%s/lua/?.lua;", self));
+        prepend(L, "cpath", lua_pushfstring(L, "%s/lib/?.so;", self));
+    } else {
+        prepend(L, "cpath", SIPHON_LUACDIR "/?.so;");
+    }
+}
+
 /* (argc, argv) -> the main task's function and its argument */
 static int l_prepare(lua_State *L) {
     int argc = (int)lua_tointeger(L, 1);
@@ -59,6 +88,7 @@ static int l_prepare(lua_State *L) {
     (void)n; /* without it, it is the installed files */
     sph_lua_directory(self, directory);
     sph_preload(L, directory);
+    add_built(L, self, directory);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "siphon.cli");
     lua_call(L, 1, 1);

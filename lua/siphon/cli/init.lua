@@ -10,6 +10,7 @@ local COMMANDS = {
   { "policies", "list the policies and where each was found" },
   { "policy", "check a policy against sample situations, or run its specs" },
   { "run", "run a Lua script with the module `siphon`" },
+  { "repl", "Lua with all of siphon at a prompt; also `siphon` alone on a terminal" },
   { "help", "explain a command" },
   { "version", "print the version" },
 }
@@ -54,6 +55,12 @@ local function usage(message)
   require("siphon.errors").raise("usage", nil, message)
 end
 
+-- `siphon` alone: somebody at a terminal wants to look around.
+local function is_at_terminal()
+  local system = require("siphon.core").system
+  return system.isatty(0) and system.isatty(1)
+end
+
 -- Splits the arguments: the command's name, and its own arguments with the leading options moved behind it.
 local function split(arguments)
   local leading, i = {}, 1
@@ -79,6 +86,7 @@ end
 --- Runs the command that the arguments name; returns the exit code or raises.
 function cli.dispatch(arguments)
   local name, rest, leading = split(arguments)
+  if name == nil and is_at_terminal() then name = "repl" end
   if name == nil and #leading == 0 or name == "-h" or name == "--help" then return print_help() end
   if name == "--version" or name == "-V" or name == "version" then return print_version() end
   if name == "help" then return explain(rest[1]) end
