@@ -96,9 +96,10 @@ static void set_count(lua_State *L, const char *key, const atomic_uint_least64_t
 static int push_copied(lua_State *L, sph_op *op) {
     const sph_osd_copy_op *self = (const sph_osd_copy_op *)op;
     const sph_osd_tally *tally = &self->tally;
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 17);
     sph_set_integer(L, "objects", self->objects);
     set_count(L, "whole", &tally->ways[SPH_WAY_WHOLE]);
+    set_count(L, "punched", &tally->ways[SPH_WAY_PUNCHED]);
     set_count(L, "squeezed", &tally->ways[SPH_WAY_SQUEEZED]);
     set_count(L, "thin", &tally->ways[SPH_WAY_THIN]);
     set_count(L, "librbd", &tally->ways[SPH_WAY_LIBRBD]);
@@ -136,8 +137,8 @@ static const sph_op_type copy_type = {.name = "rbd.osd_copy", .run = sph_osd_cop
  * - through_host = false: nothing passes through this host; EOPNOTSUPP where there is no other way
  * - patience: seconds to wait while an OSD is down, or full; default 300
  * - progress: function(done, total) in bytes of objects that exist, as far as they are listed
- * result: objects (that the target has), of them whole, squeezed, thin, librbd (see docs/osd-copy.md), empty
- * (looked at in vain); copied, through_host, verify_through_host (bytes); verified (objects), retries,
+ * result: objects (that the target has), of them whole, punched, squeezed, thin, librbd (see
+ * docs/osd-copy.md), empty (looked at in vain); copied, through_host, verify_through_host (bytes); verified (objects), retries,
  * resumed_at (object), levels (this image and its parents), widest (objects at once), paused, seconds.
  * Errors: source.unprotected; source.changed: an object or the snapshot went away; verify.differs; EEXIST:
  * the target is no unfinished copy; ESTALE: it is one of another snapshot; EDQUOT, ENOSPC, EPERM. */

@@ -12,13 +12,28 @@
 /* The source is read once. */
 static constexpr uint32_t READ_ONCE = LIBRADOS_OP_FLAG_FADVISE_SEQUENTIAL | LIBRADOS_OP_FLAG_FADVISE_DONTNEED;
 
-int sph_copy_from(rados_ioctx_t target, const char *name, rados_ioctx_t source, const char *source_name) {
+/* Never a zero beyond the object's end: the store would take it for longer then, and the OSD would not. */
+static void add_holes(librados::ObjectWriteOperation &op, const sph_extent_map *kept) {
+    uint64_t end = 0;
+    op.truncate(kept->end);
+    for (size_t i = 0; i < kept->count; i++) {
+        const sph_span &span = kept->spans[i];
+        if (span.offset > end)
+            op.zero(end, span.offset - end);
+        end = span.offset + span.length;
+    }
+}
+
+int sph_copy_from(rados_ioctx_t target, const char *name, rados_ioctx_t source, const char *source_name,
+                  const sph_extent_map *kept) {
     try {
         librados::IoCtx to, from;
         librados::IoCtx::from_rados_ioctx_t(target, to);
         librados::IoCtx::from_rados_ioctx_t(source, from);
         librados::ObjectWriteOperation op;
         op.copy_from(source_name, from, 0, READ_ONCE);
+        if (kept)
+            add_holes(op, kept);
         return to.operate(name, &op);
     } catch (const std::bad_alloc &) {
         return -ENOMEM;

@@ -70,7 +70,7 @@ static bool try_again(sph_carrier *w, int rc, unsigned *tries) {
     return true;
 }
 
-static int copy_whole(sph_carrier *w, const sph_origin *o, uint64_t bytes) {
+static int copy_from(sph_carrier *w, const sph_origin *o, uint64_t bytes, const sph_extent_map *kept) {
     const sph_osd_plan *plan = w->plan;
     unsigned tries = 0;
     int rc;
@@ -78,7 +78,7 @@ static int copy_whole(sph_carrier *w, const sph_origin *o, uint64_t bytes) {
         return -ECANCELED;
     do {
         double began = sph_now();
-        rc = sph_copy_from(plan->target->data, o->target, o->level->data, o->name);
+        rc = sph_copy_from(plan->target->data, o->target, o->level->data, o->name, kept);
         if (rc >= 0)
             sph_pace_took(plan->pace, SPH_PACE_WHOLE, sph_now() - began);
     } while (try_again(w, rc, &tries));
@@ -245,6 +245,15 @@ static bool is_thin(const sph_carrier *w) {
            (double)w->map.bytes <= plan->sparse * (double)plan->target->layout.object_size;
 }
 
+/* Of an object whose extents are known, and are not all of it. */
+static sph_osd_way choose_with_holes(const sph_carrier *w, sph_osd_way squeezed) {
+    if (is_thin(w))
+        return SPH_WAY_THIN;
+    if (w->map.count <= SPH_CARRY_SPANS)
+        return SPH_WAY_PUNCHED;
+    return is_dense(w->plan, w->map.bytes, w->map.end) ? SPH_WAY_WHOLE : squeezed;
+}
+
 static sph_osd_way choose(sph_carrier *w, const sph_origin *o) {
     const sph_osd_plan *plan = w->plan;
     sph_osd_way squeezed = atomic_load(&plan->target->solid) ? SPH_WAY_WHOLE : SPH_WAY_SQUEEZED;
@@ -252,8 +261,8 @@ static sph_osd_way choose(sph_carrier *w, const sph_origin *o) {
         return SPH_WAY_LIBRBD;
     if (!o->level || (o->mapped && !w->map.count) || (o->summed && !w->from.size))
         return SPH_WAY_NONE;
-    if (o->mapped && !is_dense(plan, w->map.bytes, w->map.end))
-        return is_thin(w) ? SPH_WAY_THIN : squeezed;
+    if (o->mapped && w->map.bytes < w->map.end)
+        return choose_with_holes(w, squeezed);
     if (o->summed && !is_dense(plan, w->from.size - sph_sums_zeroes(&w->from, plan->zero), w->from.size))
         return squeezed;
     return SPH_WAY_WHOLE;
@@ -271,10 +280,11 @@ static int copy(sph_carrier *w, const sph_origin *o, sph_osd_way way) {
     case SPH_WAY_THIN:
         return copy_thin(w, o);
     case SPH_WAY_SQUEEZED:
-        rc = copy_whole(w, o, bytes);
+        rc = copy_from(w, o, bytes, NULL);
         return rc < 0 ? rc : sparsify(w, o);
+    case SPH_WAY_PUNCHED:
     case SPH_WAY_WHOLE:
-        rc = copy_whole(w, o, bytes);
+        rc = copy_from(w, o, bytes, way == SPH_WAY_PUNCHED ? &w->map : NULL);
         return rc < 0 ? rc : 1;
     default:
         return 0;

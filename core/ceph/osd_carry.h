@@ -1,10 +1,11 @@
 /* One object of a copy, from start to end: where it comes from, how it is copied, whether it is equal.
  *
- * Each object takes one of five ways:
+ * Each object takes one of six ways:
  *   none      it holds nothing, at no level: the target's object stays absent
  *   whole     dense: one copy_from, the OSDs move it
- *   squeezed  holes or zeroes in it: copy_from writes a hole as zeroes, so class rbd's `sparsify` then drops
- *             them from the target's object, in the OSD
+ *   punched   holes in it: copy_from writes a hole as zeroes, so the same operation makes holes of them again
+ *   squeezed  zeroes in it, or holes that nobody tells or that are too many to name: class rbd's `sparsify` then
+ *             drops zeroes from the target's object, in the OSD
  *   thin      nearly empty: its few extents are read and written through this host
  *   librbd    it has no counterpart (another layout, or a parent's object that is cut by the overlap): librbd
  *             reads it, this host writes it
@@ -24,6 +25,7 @@ typedef enum { SPH_VERIFY_NONE, SPH_VERIFY_CHECKSUM, SPH_VERIFY_READ } sph_osd_v
 typedef enum {
     SPH_WAY_NONE,
     SPH_WAY_WHOLE,
+    SPH_WAY_PUNCHED,
     SPH_WAY_SQUEEZED,
     SPH_WAY_THIN,
     SPH_WAY_LIBRBD,
@@ -55,7 +57,7 @@ typedef struct {
 } sph_osd_plan;
 
 #define SPH_CARRY_BUFFER ((size_t)1 << 20)
-#define SPH_CARRY_SPANS 128
+#define SPH_CARRY_SPANS 256
 
 /* What one thread has for itself. */
 typedef struct {

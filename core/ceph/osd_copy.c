@@ -273,7 +273,7 @@ static void carry_all(copy *c) {
     sph_cluster *cluster = sph_pool_cluster(self->pool);
     unsigned osds = self->fixed ? 0 : sph_osd_health_osds(cluster);
     sph_osd_health health;
-    sph_pace_begin(&c->pace, 2 * osds, self->max_in_flight, self->fixed, self->max_rate);
+    sph_pace_begin(&c->pace, 4 * osds, self->max_in_flight, self->fixed, self->max_rate);
     if (sph_osd_list_begin(&self->op, &c->source, &c->list) >= 0) {
         sph_osd_health_begin(&health, &self->op, cluster, &c->pace, self->patience);
         oversee(c);

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #define LEAST 2.0
-#define OTHERWISE 8 /* where to begin when nobody knows how many OSDs there are */
+#define OTHERWISE 12 /* where to begin when nobody knows how many OSDs there are */
 #define FASTER 1.5
 #define SLOWER 2.0
 #define SHRINK 0.7

@@ -1,7 +1,7 @@
 /* The pace of a copy: how many objects are under way at once, how many bytes a second, and when to wait.
  *
  * The law of the window W (objects under way), unless it is fixed:
- *   - it begins at twice the number of OSDs that are up, within [2, max];
+ *   - it begins at four times the number of OSDs that are up, within [2, max];
  *   - a round is W finished operations. Each one's slowness is its time divided by the floor of its kind,
  * which is the mean of the best round so far, raised by 1 % a round so that it forgets;
  *   - mean slowness of a round below 1.5: W + 1. Above 2: W * 0.7. Between: as it is;

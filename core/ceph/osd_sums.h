@@ -20,9 +20,10 @@
 typedef struct {
     bool absent;
     uint64_t size;  /* of the object; what lies beyond it is zero */
-    uint64_t chunk; /* the last, shorter chunk has no sum */
-    unsigned count;
+    uint64_t chunk;
+    unsigned count; /* of whole chunks */
     uint32_t values[SPH_SUMS_MAX];
+    uint32_t tail; /* the sum of what is left over; can be compared with that of an object of the same size */
 } sph_sums;
 
 /* An object that does not exist is `absent`, and no error. 0 or a negative errno. */

@@ -62,7 +62,7 @@ describe("random images", function()
       for i, running in ipairs(list) do list[i] = running:join() end
       for _, one in ipairs(list) do
         assert.is_nil(one.fault, ("seed %d: %s"):format(one.seed, tostring(one.fault)))
-        for _, way in ipairs { "whole", "squeezed", "thin", "librbd", "empty" } do
+        for _, way in ipairs { "whole", "punched", "squeezed", "thin", "librbd", "empty" } do
           ways[way] = (ways[way] or 0) + one.result[way]
         end
         ways.parents = math.max(ways.parents or 0, one.result.levels - 1)
@@ -73,7 +73,7 @@ describe("random images", function()
 
   it("took every way there is", function()
     if COUNT < 100 then return end
-    for _, way in ipairs { "whole", "squeezed", "thin", "librbd", "empty" } do
+    for _, way in ipairs { "whole", "punched", "squeezed", "thin", "librbd", "empty" } do
       assert.is_true(ways[way] > 0, way)
     end
     assert.equal(2, ways.parents)
