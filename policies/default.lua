@@ -8,7 +8,7 @@ return {
       return { "convert" }, ("a %s image has to be written anew"):format(image.disk_format)
     end
     if target.kind == "rbd" then
-      return { "copy" }, "a copy that stands on its own"
+      return { "osd_copy", "copy" }, "a copy that stands on its own"
     end
     if not target.pool and facts.options.stores then
       return { "upload" }, "Glance has no pool to tell of the store that is asked for"
@@ -22,7 +22,10 @@ return {
     if not target.writable then
       return { "upload" }, ("this user may not write to the pool '%s'"):format(target.pool)
     end
-    return { "copy", "clone_flatten", "upload" }, "source and image store are within reach of this host"
+    if facts.same_cluster then
+      return { "osd_copy", "copy", "clone_flatten", "upload" }, "source and image store are in one cluster"
+    end
+    return { "copy", "upload" }, "source and image store are within reach of this host"
   end,
 
   after = function(job)

@@ -1,11 +1,13 @@
-/* Pool: advisory locks on objects.
+/* Pool: advisory locks on objects, and who watches them.
  *
  * Thread: the loop thread. */
 #include "bind/ceph.h"
 #include "bind/options.h"
 
 #include "ceph/lock.h"
+#include "ceph/notify.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static sph_lock_op *new_lock(lua_State *L, const sph_op_type *type, int args) {
@@ -115,8 +117,40 @@ static int l_pool_lockers(lua_State *L) {
     return sph_await(L, &op->op, &pool->object);
 }
 
-const luaL_Reg sph_pool_lock_methods[] = {{"lock", l_pool_lock},
-                                          {"unlock", l_pool_unlock},
-                                          {"break_lock", l_pool_break_lock},
-                                          {"lockers", l_pool_lockers},
-                                          {NULL, NULL}};
+static int push_answers(lua_State *L, sph_op *op) {
+    const sph_notify_op *self = (const sph_notify_op *)op;
+    lua_createtable(L, (int)self->count, 0);
+    for (size_t i = 0; i < self->count; i++) {
+        char client[32];
+        snprintf(client, sizeof client, "client.%" PRIu64, self->answers[i]);
+        lua_pushstring(L, client);
+        lua_seti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static const sph_op_type notify_type = {.name = "rados.notify",
+                                        .flags = SPH_OP_ABANDON,
+                                        .run = sph_notify_send,
+                                        .push = push_answers,
+                                        .release = sph_notify_release};
+
+/*** pool:notify(name, timeout?) -> {"client.4123", ...} | nil, err
+ * Has everybody who watches the object look at it again, and returns the clients that answered within `timeout`
+ * seconds (default 5). Whoever has an image open for writing watches `rbd_header.ID`: one that is not among
+ * them hangs or is dead. */
+static int l_pool_notify(lua_State *L) {
+    sph_pool *pool = sph_check_pool(L, 1);
+    lua_settop(L, 3);
+    lua_Number timeout = luaL_optnumber(L, 3, 5);
+    luaL_argcheck(L, timeout > 0 && timeout < 1e6, 3, "timeout must be a number of seconds");
+    sph_notify_op *op = sph_op_new(L, &notify_type, sizeof *op);
+    op->pool = pool;
+    op->name = sph_check_name(L, &op->op, 2);
+    op->timeout = timeout;
+    return sph_await(L, &op->op, &pool->object);
+}
+
+const luaL_Reg sph_pool_lock_methods[] = {
+    {"lock", l_pool_lock},       {"unlock", l_pool_unlock}, {"break_lock", l_pool_break_lock},
+    {"lockers", l_pool_lockers}, {"notify", l_pool_notify}, {NULL, NULL}};

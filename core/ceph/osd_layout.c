@@ -206,7 +206,7 @@ static int find_snapshot(rbd_image_t now, const sph_osd_level *level, bool must_
     return rc < 0 ? rc : rbd_snap_is_protected(now, name, held);
 }
 
-int sph_osd_source_check(sph_op *op, const sph_osd_source *source) {
+int sph_osd_source_check(sph_op *op, sph_osd_source *source) {
     const sph_place place = sph_image_place(source->image);
     for (unsigned i = 0; i < source->depth; i++) {
         const sph_osd_level *level = &source->levels[i];
@@ -221,12 +221,16 @@ int sph_osd_source_check(sph_op *op, const sph_osd_source *source) {
                                  "the snapshot of %s was removed: the copy cannot be trusted", level->name);
         if (sph_ceph_check(op, rc, &place, NULL, "cannot look at the snapshot of %s", level->name) < 0)
             return rc;
+        if (!held && source->was_held)
+            return sph_ceph_fail(op, "source.changed", EINVAL, &place,
+                                 "the snapshot was unprotected meanwhile: the copy cannot be trusted");
         if (!held)
             return sph_ceph_fail(
                 op, "source.unprotected", EINVAL, &place,
                 "the snapshot is not protected: removed in mid-copy, it would give a wrong copy "
                 "without an error");
     }
+    source->was_held = true;
     return 0;
 }
 

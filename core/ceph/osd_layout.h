@@ -50,6 +50,7 @@ typedef struct {
     const sph_image *image;
     sph_osd_level levels[SPH_OSD_LEVELS];
     unsigned depth;
+    atomic_bool was_held; /* it was found protected once; any thread may find out */
 } sph_osd_source;
 
 /* The image must be open at a snapshot. 0, or a negative errno after op failed; close it in both cases. */
@@ -59,7 +60,7 @@ void sph_osd_source_close(sph_osd_source *source);
 /* Whether the snapshots of all levels are still there, and that of level 0 is protected: removed in mid-copy,
  * it would make the OSDs copy the head without an error. Asks handles that are opened now, since a read-only
  * one goes on showing what it saw first. 0, or a negative errno after op failed. */
-int sph_osd_source_check(sph_op *op, const sph_osd_source *source);
+int sph_osd_source_check(sph_op *op, sph_osd_source *source);
 
 /* How level i (> 0) stands for object n of level 0. */
 typedef enum { SPH_COVERS_NOT, SPH_COVERS_WHOLLY, SPH_COVERS_PARTLY } sph_cover;

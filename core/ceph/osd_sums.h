@@ -19,7 +19,7 @@
 
 typedef struct {
     bool absent;
-    uint64_t size;  /* of the object; what lies beyond it is zero */
+    uint64_t size; /* of the object; what lies beyond it is zero */
     uint64_t chunk;
     unsigned count; /* of whole chunks */
     uint32_t values[SPH_SUMS_MAX];

@@ -7,7 +7,7 @@ describe("golden", function()
   local policy = testing.policy(HERE .. "/golden.lua")
 
   it("takes the ordinary way for an ordinary volume", function()
-    assert.equal("copy", policy.routes(testing.facts())[1])
+    assert.equal("osd_copy", policy.routes(testing.facts())[1])
   end)
 
   it("does not make the image wait for a large one", function()

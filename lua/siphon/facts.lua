@@ -127,7 +127,7 @@ local SECTIONS = {
 
 local OPTIONS = {
   "policy", "route", "pool", "image_id", "timeout", "flatten", "compress", "format_options", "allow_format",
-  "allow_encrypted", "hash", "stores",
+  "allow_encrypted", "hash", "stores", "verify", "max_in_flight", "max_rate", "fence_dead_owner",
 }
 
 local function read_only(name)

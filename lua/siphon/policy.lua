@@ -12,10 +12,11 @@ local event = require "siphon.event"
 local fence = require "siphon.fence"
 local job_face = require "siphon.job_face"
 local nearest = require "siphon.nearest"
+local osd_options = require "siphon.osd_options"
 
 local policy = {}
 
-local KEYS = { routes = "function", before = "function", after = "function" }
+local KEYS = { routes = "function", before = "function", after = "function", osd_copy = "table" }
 
 -- Where siphon's own policies lie, seen from this file: beside lua/ in the source tree, in share/siphon
 -- installed.
@@ -74,6 +75,14 @@ local function check(name, path, value)
     end
   end
   if not value.routes then return bad("the function 'routes' is missing") end
+  for key in pairs(value.osd_copy or {}) do
+    if not osd_options.TYPES[key] then
+      local hint = nearest.hint(key, nearest.keys(osd_options.TYPES))
+      return bad(("osd_copy has no option '%s'%s"):format(tostring(key), hint))
+    end
+  end
+  local ok, option, problem = osd_options.check(value.osd_copy or {})
+  if not ok then return bad(("osd_copy: '%s' %s"):format(option, problem)) end
   return true
 end
 

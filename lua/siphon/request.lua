@@ -2,6 +2,7 @@
 
 local errors = require "siphon.errors"
 local image_options = require "siphon.image_options"
+local osd_options = require "siphon.osd_options"
 local spec = require "siphon.spec"
 
 local request = {}
@@ -12,13 +13,15 @@ local OPTIONS = {
   pool = "string", image_id = "string", disk_format = "string", container_format = "string",
   timeout = "number", check_space = "boolean",
   flatten = "string", compress = "boolean", format_options = "string", scratch = "string",
-  allow_format = "string", allow_encrypted = "boolean", freeze_command = "string", thaw_command = "string",
+  allow_format = "string", allow_encrypted = "boolean", fence_dead_owner = "boolean",
+  freeze_command = "string", thaw_command = "string",
   target_conf = "string", target_id = "string", target_keyring = "string",
   conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
   connection = "any", glance = "any", journal = "table", on_event = "function",
   os_cloud = "string", os_region_name = "string", os_interface = "string", os_service_cloud = "string",
 }
 for option, kind in pairs(image_options.TYPES) do OPTIONS[option] = kind end
+for option, kind in pairs(osd_options.ASKED) do OPTIONS[option] = kind end
 
 local UUID = "^" .. ("x"):rep(8) .. "%-xxxx%-xxxx%-xxxx%-" .. ("x"):rep(12) .. "$"
 UUID = UUID:gsub("x", "%%x")
@@ -76,6 +79,8 @@ local function check_way(asked)
     return usage(("--freeze-command is for the moment of the snapshot, and '%s' names one that was taken already")
       :format(tostring(asked.source)))
   end
+  local ok, option, problem = osd_options.check(asked)
+  if not ok then return usage(("--%s %s"):format(option:gsub("_", "-"), problem)) end
   return true
 end
 

@@ -38,15 +38,31 @@ local function find_by_name(image, name)
   return source.find_snapshot(assert(image:snapshots()), name)
 end
 
+-- Asked for a snapshot, the holder of the exclusive lock writes down what it has in its cache. One that does not
+-- answer is barred from the cluster after 30 s, so that a guest which only hangs would lose its disks: siphon asks
+-- first whether it answers.
+local function check_owner(job)
+  if job.request.fence_dead_owner then return end
+  local owner = job.source:lock_owner()
+  if not owner or job.source:answers(owner) then return end
+  errors.raise("source.owner_silent", "job.snapshot", ("%s at %s has %s open and does not answer: a snapshot would "
+    .. "have Ceph bar it from the cluster, and its guest lose the disk; see whether that host lives, name a snapshot "
+    .. "that is there, or say --fence-dead-owner"):format(owner.client, owner.address, tostring(job.source.spec)), {
+    where = { pool = job.source.pool.name, image = job.source.spec.image }, retryable = true,
+  })
+end
+
 -- Takes the job's own snapshot.
 local function take(job)
   local name = "siphon-" .. job.id
   return job:step("source.snapshot", {
     detail = ("snapshot %s@%s"):format(tostring(job.source.spec), name),
     undo = { "remove_snapshot", data_of(job, { snapshot = name }) },
+    untouched = { "source.owner_silent" },
     act = function(note)
       local image <close>, err = open_for_writing(job)
       if not image then return nil, explain(err, job, "take a snapshot") end
+      check_owner(job)
       local id, problem = image:snapshot_create(name)
       if not id then return nil, explain(problem, job, "take a snapshot") end
       note { snapshot_id = id }

@@ -128,6 +128,17 @@ function Source:throttles()
   return limits
 end
 
+-- An owner that serves requests answers within milliseconds; one whose host is busy within seconds.
+local PATIENCE = 5
+
+--- Whether the holder of the exclusive lock, as lock_owner tells it, is alive and answers.
+function Source:answers(owner)
+  for _, client in ipairs(assert(self.pool:notify("rbd_header." .. self.info.id, PATIENCE))) do
+    if client == owner.client then return true end
+  end
+  return false
+end
+
 function Source:close()
   self.image:close()
 end

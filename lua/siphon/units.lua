@@ -30,6 +30,15 @@ function units.duration(seconds)
   return ("%d d %d h"):format(whole // 86400, whole % 86400 // 3600)
 end
 
+local IN_BYTES = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
+
+--- "200M", "1.5G", "1048576" -> bytes a second, or nil and what would have been right.
+function units.parse_rate(text)
+  local number, unit = text:match("^(%d+%.?%d*)([KMG]?)$")
+  if not number then return nil, ("'%s' is not a rate: write bytes a second, as 200M or 1G"):format(text) end
+  return math.floor(tonumber(number) * IN_BYTES[unit])
+end
+
 local IN_SECONDS = { [""] = 1, s = 1, m = 60, min = 60, h = 3600, d = 86400 }
 
 --- "90", "90s", "5m", "2h" -> seconds, or nil and what would have been right.

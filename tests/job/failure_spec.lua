@@ -255,7 +255,7 @@ describe("a copy that fails", function()
     end)
 
     it("by the end of its time, is undone and exits with 75", function()
-      local result = command.run { "copy", spec, "glance:late", "--pool", "images", "--timeout", "1" }
+      local result = command.run { "copy", spec, "glance:late", "--pool", "images", "--timeout", "1", "--route", "copy" }
       one_line(result)
       assert.equal(75, result.code)
       assert.matches("within the 1 seconds", result.err)
@@ -272,7 +272,7 @@ describe("a copy that fails", function()
 
   describe("because the source's snapshot was unprotected meanwhile", function()
     it("does not call the copy good", function()
-      local process = command.start { "copy", spec, "images/untrusted", "--json" }
+      local process = command.start { "copy", spec, "images/untrusted", "--json", "--route", "copy" }
       local out = process:wait_for '"event":"progress"'
       local snapshot = out:match "@(siphon%-[%w%-]+)"
       command.shell(("rbd snap unprotect %s@%s"):format(spec, snapshot))

@@ -34,6 +34,40 @@ describe("a volume", function()
     return spec
   end
 
+  -- A process that has the volume open and holds its lock.
+  local function owner_of(name)
+    local script = os.tmpname()
+    local file = assert(io.open(script, "w"))
+    file:write [[
+      local pool = assert(assert(siphon.rados.connect {}):pool "volumes")
+      local image = assert(siphon.rbd.open(pool, ..., { read_only = false }))
+      assert(image:write(0, "mine"))
+      print "open"
+      io.stdout:flush()
+      siphon.task.sleep(600)]]
+    file:close()
+    local process = command.start { "run", script, name }
+    process:wait_for "open"
+    os.remove(script)
+    return process
+  end
+
+  it("in use by a host that does not answer is left alone", function()
+    local spec, name = volume()
+    local owner = owner_of(name)
+    owner:signal "STOP"
+    local result = command.run { "copy", spec, target(), "--json" }
+    owner:signal "CONT"
+    assert.equal(75, result.code, result.err)
+    assert.matches("client.%d+ at [%d.:/]+ has " .. spec:gsub("%p", "%%%0") .. " open and does not answer", result.err)
+    assert.matches("%-%-fence%-dead%-owner", result.err)
+    result = command.run { "copy", spec, target() }
+    assert.equal(0, result.code, result.err)
+    assert.same({}, bed.rbd("snap ls " .. spec))
+    owner:signal "TERM"
+    owner:wait(20)
+  end)
+
   it("in use is known by its watchers and its lock's owner", function()
     local spec, name = volume()
     local image <close> = assert(core.rbd.open(bed.pool "volumes", name, { read_only = false }))

@@ -92,6 +92,12 @@ describe("siphon.policy", function()
       assert.matches("'routes' has to be a function, not number", err.message)
       _, err = load "return { after = function() end }"
       assert.matches("'routes' is missing", err.message)
+      _, err = load "return { routes = function() end, osd_copy = { spars = 0 } }"
+      assert.matches("osd_copy has no option 'spars'; did you mean 'sparse'", err.message)
+      _, err = load "return { routes = function() end, osd_copy = { dense = 2 } }"
+      assert.matches("osd_copy: 'dense' is a share from 0 to 1", err.message)
+      _, err = load "return { routes = function() end, osd_copy = { max_rate = '1G' } }"
+      assert.matches("'max_rate' has to be of type integer, not string", err.message)
       _, err = load "return 1"
       assert.matches("return a table, not number", err.message)
       _, err = load ""

@@ -23,6 +23,17 @@ describe("siphon.units", function()
     for seconds, text in pairs(cases) do assert.equal(text, units.duration(seconds)) end
   end)
 
+  it("reads rates", function()
+    for text, rate in pairs { ["4096"] = 4096, ["200M"] = 200 << 20, ["1.5G"] = 3 << 29, ["8K"] = 8192 } do
+      assert.equal(rate, units.parse_rate(text))
+    end
+    for _, bad in ipairs { "", "M", "-1", "1T", "10 M" } do
+      local value, problem = units.parse_rate(bad)
+      assert.is_nil(value)
+      assert.matches("write bytes a second", problem)
+    end
+  end)
+
   it("reads durations", function()
     local cases = { ["90"] = 90, ["1.5"] = 1.5, ["30s"] = 30, ["5m"] = 300, ["5 min"] = 300, ["2h"] = 7200, ["1d"] = 86400 }
     for text, seconds in pairs(cases) do assert.equal(seconds, units.parse_duration(text)) end

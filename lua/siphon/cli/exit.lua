@@ -17,7 +17,8 @@ local BY_CODE = {
   [exit.DATA] = {
     "ENOENT", "EEXIST", "EINVAL", "EFBIG",
     "target.is_source", "source.empty", "source.changed", "source.format", "source.encrypted", "cluster.unknown",
-    "verify.size", "verify.parent", "verify.metadata", "verify.seal", "verify.store", "verify.hash",
+    "verify.size", "verify.parent", "verify.metadata", "verify.seal", "verify.store", "verify.hash", "verify.differs",
+    "source.unprotected",
     "policy.not_found", "policy.syntax", "policy.failed", "policy.limit", "policy.invalid", "policy.no_route",
     "glance.bad_request", "glance.not_found", "glance.conflict", "glance.gone", "glance.unsupported",
     "glance.failed", "cinder.not_found", "script.syntax",
@@ -30,7 +31,7 @@ local BY_CODE = {
     "qemu.failed", "command.failed",
   },
   [exit.INTERNAL] = { "lua.error", "misuse" },
-  [exit.TRY_AGAIN] = { "timeout", "mgr.task", "http.timeout", "EBUSY", "ETIMEDOUT", "EAGAIN" },
+  [exit.TRY_AGAIN] = { "timeout", "mgr.task", "source.owner_silent", "http.timeout", "EBUSY", "ETIMEDOUT", "EAGAIN" },
   [exit.NO_PERMISSION] = {
     "EPERM", "EACCES", "EROFS", "rados.auth", "glance.unauthorized", "glance.forbidden",
     "keystone.unauthorized", "keystone.forbidden", "keystone.project",

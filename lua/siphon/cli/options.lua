@@ -65,9 +65,30 @@ function options.copy(parser)
     parser:option("--timeout", "Give up, and undo, after this time: seconds, or 30s, 5m, 2h."):argname "TIME"
       :convert(seconds),
     parser:flag("--no-space-check", "Begin even when the pool may run full."))
+  options.osd_copy(parser)
   options.ways(parser)
   openstack.image(parser)
   openstack.cloud(parser)
+end
+
+local function whole(text)
+  return math.tointeger(tonumber(text)) or nil, ("'%s' is not a whole number"):format(text)
+end
+
+local function rate(text)
+  return require("siphon.units").parse_rate(text)
+end
+
+--- The options of the copy that the OSDs make.
+function options.osd_copy(parser)
+  parser:group("How the OSDs copy",
+    parser:option("--verify", "How each object is compared: checksum (default; the OSDs compute them), read (both "
+      .. "sides through this host), none."):argname "HOW",
+    parser:option("--max-in-flight", "Objects at once, at most: 1 to 64 (default: 32, fewer when the cluster is busy).")
+      :argname "N":convert(whole),
+    parser:option("--max-rate", "Bytes a second, at most: 200M, 1G (default: no limit)."):argname "RATE":convert(rate),
+    parser:flag("--fence-dead-owner", "Take the snapshot though the host that has the volume open does not answer, "
+      .. "which bars it from the cluster."))
 end
 
 --- The options of the ways themselves: of single routes, of the source's state, of a second cluster.
@@ -98,6 +119,8 @@ function options.request(arguments)
     disk_format = arguments.disk_format, compress = arguments.compress, format_options = arguments.format_options,
     scratch = arguments.scratch, hash = arguments.hash, flatten = arguments.flatten,
     allow_format = arguments.allow_format,
+    verify = arguments.verify, max_in_flight = arguments.max_in_flight, max_rate = arguments.max_rate,
+    fence_dead_owner = arguments.fence_dead_owner,
     allow_encrypted = arguments.allow_encrypted, freeze_command = arguments.freeze_command,
     thaw_command = arguments.thaw_command, target_conf = arguments.target_conf, target_id = arguments.target_id,
     target_keyring = arguments.target_keyring,

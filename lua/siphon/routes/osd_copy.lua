@@ -2,10 +2,11 @@
 -- docs/osd-copy.md for how each object is copied, what is verified, and what the rights are about.
 --
 -- It makes the image with the source's object size and striping, whatever Glance's store uses for its own:
--- objects are copied as they are.
+-- objects are copied as they are. In all else the image is like one that Glance stored itself.
 
 local conditions = require "siphon.routes.conditions"
 local errors = require "siphon.errors"
+local osd_options = require "siphon.osd_options"
 local units = require "siphon.units"
 
 local function has(list, wanted)
@@ -26,8 +27,14 @@ local function verify_step(verify)
   return { verify == "read" and "compare by reading both sides here" or "compare the OSDs' checksums of each object" }
 end
 
-local function verify_of(options)
-  return options and options.verify or "checksum"
+-- What the user asked for, then what the policy says, then the primitive's own.
+local function options_of(request, policy)
+  local options = {}
+  for key in pairs(osd_options.TYPES) do
+    options[key] = request[key]
+    if options[key] == nil and policy then options[key] = policy[key] end
+  end
+  return options
 end
 
 return {
@@ -54,13 +61,13 @@ return {
       ("create the image with objects of %s, its map marked invalid"):format(units.bytes(facts.source.object_size)),
       "the OSDs copy each object that exists",
     }
-    for _, text in ipairs(verify_step(verify_of(facts.options))) do list[#list + 1] = text end
+    for _, text in ipairs(verify_step(facts.options.verify)) do list[#list + 1] = text end
     list[#list + 1] = "clear the image for use"
     return list
   end,
 
   run = function(job)
-    local place, request = job.target.place, job.request
+    local place = job.target.place
     job:step("target.create", {
       detail = "image " .. place:text(),
       undo = { "remove_image", place:data() },
@@ -74,10 +81,9 @@ return {
       detail = "copied by the OSDs",
       act = function()
         local from <close> = assert(job:open_source())
-        local moved, err = from:osd_copy(place.pool, place.name, {
-          verify = verify_of(request), max_in_flight = request.max_in_flight, max_rate = request.max_rate,
-          through_host = request.through_host, progress = job:meter("target.copy", "copying"),
-        })
+        local options = options_of(job.request, job.situation.policy.table.osd_copy)
+        options.progress = job:meter("target.copy", "copying")
+        local moved, err = from:osd_copy(place.pool, place.name, options)
         if not moved and err:is "source.changed" then
           err = errors.explain(err, err.message .. "; copy it again from a snapshot that stays")
         end
