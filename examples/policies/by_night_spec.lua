@@ -23,8 +23,8 @@ describe("by_night", function()
   end
 
   it("copies what is small at any hour", function()
-    assert.equal("copy", route("12", 1 << 30))
-    assert.equal("copy", route("03", 1 << 30))
+    assert.equal("osd_copy", route("12", 1 << 30))
+    assert.equal("osd_copy", route("03", 1 << 30))
   end)
 
   it("does not copy what is large by day", function()
