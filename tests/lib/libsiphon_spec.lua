@@ -20,7 +20,7 @@ describe("libsiphon on a cluster", function()
     local options = { source = spec, target = "glance:" .. name, pool = "images" }
     finally(function() bed.remove(spec) end)
     local plan, nothing = call("plan", options)
-    assert.equal("copy", plan.route)
+    assert.equal("osd_copy", plan.route)
     assert.equal(0, nothing)
     local result, events = call("copy", options)
     finally(function()

@@ -213,7 +213,7 @@ describe("siphon repl", function()
       { "type", "help()" .. ENTER }, { "expect", 'copy("volumes/vm1", "glance:golden")' },
       { "type", "help 'copy'" .. ENTER }, { "expect", "siphon.copy(options)" }, { "expect", "pool of Glance's images" },
       { "type", ('copy { source = "%s", target = "glance:%s", pool = "images" }'):format(source, golden) .. ENTER },
-      { "expect", "route copy" }, { "expect", "is active: 32 MiB" }, { "expect", "image_id = " },
+      { "expect", "route osd_copy" }, { "expect", "is active: 32 MiB" }, { "expect", "image_id = " },
     }
     assert.equal(0, result.code)
     assert.equal(1, #bed.glance_images(golden))
@@ -226,7 +226,7 @@ describe("siphon repl", function()
     finally(function() bed.remove(source) end)
     local before = bed.holdings()
     local result = session {
-      { "type", ('copy("%s", "volumes/%s-copy")'):format(source, name) .. ENTER },
+      { "type", ('copy { source = "%s", target = "volumes/%s-copy", route = "copy" }'):format(source, name) .. ENTER },
       { "expect", "route copy" }, { "type", CTRL_C }, { "expect", "undone: " },
       { "expect", "cancelled" }, { "expect", "siphon> " },
     }
