@@ -11,6 +11,7 @@
 #include "ceph/image.h"
 #include "http/window.h"
 
+#include <curl/curl.h>
 #include <lauxlib.h>
 
 #include <math.h>
@@ -342,8 +343,16 @@ static int l_http_request(lua_State *L) {
     return sph_http_await(L, t);
 }
 
+/*** siphon.http.version() -> string
+ * Of libcurl: "7.88.1". */
+static int l_http_version(lua_State *L) {
+    lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+    return 1;
+}
+
 int sph_open_http(lua_State *L) {
-    static const luaL_Reg functions[] = {{"request", l_http_request}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"request", l_http_request}, {"version", l_http_version}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

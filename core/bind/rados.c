@@ -87,8 +87,26 @@ static int l_rados_connect(lua_State *L) {
     return sph_op_await(L, &op->op);
 }
 
+static void set_version(lua_State *L, const char *key, int major, int minor, int patch) {
+    lua_pushfstring(L, "%d.%d.%d", major, minor, patch);
+    lua_setfield(L, -2, key);
+}
+
+/*** siphon.rados.versions() -> {rados=, rbd=}
+ * Of the libraries on this host, as they number their interfaces: "3.0.0", "1.16.0". */
+static int l_rados_versions(lua_State *L) {
+    int major, minor, patch;
+    lua_createtable(L, 0, 2);
+    rados_version(&major, &minor, &patch);
+    set_version(L, "rados", major, minor, patch);
+    rbd_version(&major, &minor, &patch);
+    set_version(L, "rbd", major, minor, patch);
+    return 1;
+}
+
 int sph_open_rados(lua_State *L) {
-    static const luaL_Reg functions[] = {{"connect", l_rados_connect}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"connect", l_rados_connect}, {"versions", l_rados_versions}, {NULL, NULL}};
     sph_open_cluster(L);
     sph_open_pool(L);
     luaL_newlib(L, functions);

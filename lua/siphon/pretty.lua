@@ -216,6 +216,21 @@ function Writer:records(t)
   return table.concat(lines, "\n")
 end
 
+--- The words of a text in lines of at most `width` columns, but for words that are longer themselves.
+function pretty.wrap(text, width)
+  local lines, line = {}, ""
+  for word in text:gmatch "%S+" do
+    if line ~= "" and progress.columns(line) + progress.columns(word) + 1 > width then
+      lines[#lines + 1] = line
+      line = word
+    else
+      line = line == "" and word or line .. " " .. word
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
 --- The value as text, without a newline at its end.
 --- @param value any
 --- @param options? { width: integer, depth: integer, items: integer, string: integer, colour: boolean } 80 columns,

@@ -7,6 +7,7 @@ local cli = {}
 local COMMANDS = {
   { "copy", "copy a volume to a Glance image or to another RBD image" },
   { "plan", "say what `copy` would do, and why" },
+  { "doctor", "say what works here and what does not, and what to do" },
   { "policies", "list the policies and where each was found" },
   { "policy", "check a policy against sample situations, or run its specs" },
   { "run", "run a Lua script with the module `siphon`" },

@@ -1,5 +1,7 @@
 --- help(): what there is, from the reference that is made of the comments beside the functions (siphon.reference).
 
+local pretty = require "siphon.pretty"
+
 local help = {}
 
 local OVERVIEW = [[
@@ -125,20 +127,6 @@ end
 
 -- --- showing ----------------------------------------------------------------------------------------------
 
-local function wrap(text, width)
-  local lines, line = {}, ""
-  for word in text:gmatch "%S+" do
-    if line ~= "" and #line + #word + 1 > width then
-      lines[#lines + 1] = line
-      line = word
-    else
-      line = line == "" and word or line .. " " .. word
-    end
-  end
-  if line ~= "" then lines[#lines + 1] = line end
-  return table.concat(lines, "\n")
-end
-
 local function summary(entry)
   return entry.text:gsub("\n", " "):match "^(.-%.)%f[%s\0]" or entry.text:gsub("\n", " ")
 end
@@ -155,7 +143,7 @@ local function listing(list, width)
       lines[#lines + 1] = whole(entry) .. "\n"
     else
       lines[#lines + 1] = entry.signature
-      lines[#lines + 1] = (wrap(summary(entry), width - 4):gsub("[^\n]+", "    %0"))
+      for _, line in ipairs(pretty.wrap(summary(entry), width - 4)) do lines[#lines + 1] = "    " .. line end
     end
   end
   return table.concat(lines, "\n")
