@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -123,6 +124,7 @@ static int l_report(lua_State *L) {
 }
 
 int main(int argc, char **argv) {
+    prctl(PR_SET_DUMPABLE, 0); /* no core files: passwords and tokens would be in them */
     engine = sph_engine_new(&(sph_engine_options){.memory_limit = MEMORY_LIMIT, .interruptible = true});
     if (!engine) {
         say("siphon: out of memory\n");
