@@ -44,7 +44,7 @@ describe("siphon.glance, when it goes wrong:", function()
 
   describe("every status has a code and advice", function()
     local CASES = {
-      { 400, "glance.bad_request", "create", "Provided object does not match schema", "schema" },
+      { 400, "glance.bad_request", "create", "Provided object does not match schema", "not what this Glance takes" },
       { 401, "glance.unauthorized", "show", "This server could not verify that you are authorized", "a new one" },
       { 403, "glance.forbidden", "add_location", "It's not allowed to add locations if locations are invisible.",
         "set show_multiple_locations = True in glance-api.conf" },
@@ -68,12 +68,24 @@ describe("siphon.glance, when it goes wrong:", function()
       { 500, "glance.server", "create", "The server has either erred", "glance-api's log may say more under req-500",
         true },
       { 503, "glance.server", "upload", "Store is not writable", "the store refuses to be written to", true },
-      { 504, "glance.server", "create", "Gateway timeout", "glance-api's log", true },
+      { 400, "glance.bad_request", "add_location", "Invalid location", "one of Glance's stores" },
+      { 400, "glance.bad_request", "upload", "Store for image not found", "`GET /v2/info/stores`" },
+      { 400, "glance.bad_request", "import_location", "Provided object does not match schema", "in full length" },
+      { 403, "glance.forbidden", "import_location", "You are not authorized", "--os-service-cloud" },
+      { 404, "glance.not_found", "import_location", "The resource could not be found.", "before 2024.2" },
+      { 409, "glance.conflict", "import_location", "Image has active task", "no other import" },
+      { 409, "glance.conflict", "add_location", "os_hash_algo must be sha512, not sha256", "--hash" },
+      { 413, "glance.too_large", "import_location", "quota", "user_storage_quota" },
+      { 415, "glance.unsupported", "show", "Unsupported media type", "no data of this kind" },
+      { 502, "glance.server", "create", "Bad gateway", "got no answer from it", true },
+      { 503, "glance.server", "create", "Service unavailable", "out of order", true },
+      { 504, "glance.server", "create", "Gateway timeout", "got no answer in time", true },
       { 418, "glance.unexpected", "create", "teapot", "teapot" },
     }
     local PATHS = {
       create = "POST /v2/images", show = SHOW, delete = "DELETE /v2/images/" .. ID,
       upload = "PUT /v2/images/" .. ID .. "/file", add_location = "PATCH /v2/images/" .. ID,
+      import_location = "POST /v2/images/" .. ID .. "/locations",
     }
     local CALLS = {
       create = function(client) return client:create { id = ID, name = "x" } end,
@@ -81,6 +93,7 @@ describe("siphon.glance, when it goes wrong:", function()
       delete = function(client) return client:delete(ID) end,
       upload = function(client) return client:upload(ID, "data") end,
       add_location = function(client) return client:add_location(ID, { url = "rbd://a/b/c/d" }) end,
+      import_location = function(client) return client:import_location(ID, { url = "rbd://a/b/c/d" }) end,
     }
     for _, case in ipairs(CASES) do
       local status, code, method, words, advice, retryable = table.unpack(case)

@@ -148,6 +148,16 @@ describe("a copy that fails", function()
       bed.remove("images/" .. id)
     end)
 
+    it("that is out of order for a moment, is asked again", function()
+      glance { register = { text(503, "busy"), CUT, { status = 200, body = { id = id, status = "active", size = 256 << 20 } } },
+        show = { { status = 404 }, { status = 200, body = { id = id, status = "queued" } }, { status = 200, body = { id = id,
+          status = "queued" } }, { status = 200, body = { id = id, status = "active", size = 256 << 20 } } } }
+      local result = copy()
+      assert.equal("", result.err)
+      assert.equal("job.done", last(result.out).event)
+      bed.remove("images/" .. id)
+    end)
+
     it("that counts another size, undoes by deleting the Glance image", function()
       glance { show = { { status = 404 }, { status = 200, body = { id = id, status = "active", size = 5 } } } }
       local result = copy()

@@ -3,6 +3,7 @@
 local bed = require "support.bed"
 local command = require "support.command"
 local core = require "siphon.core"
+local servers = require "support.servers"
 
 local POOL = "images"
 
@@ -150,6 +151,33 @@ describe("the route", function()
       assert.same({}, bed.glance_images "undone")
       assert.equal("[]", bed.admin "ceph rbd task list":match "%S+")
       assert_source_untouched(spec)
+    end)
+  end)
+
+  describe("of the operator's own", function()
+    it("is found on the policy path and runs as siphon's do, its hashes made up for", function()
+      local spec, directory = volume(), command.shell "mktemp -d":match "%S+"
+      command.shell(("mkdir %s/routes"):format(directory))
+      servers.write_file(directory .. "/routes/forgetful.lua", [[
+        local copy = require "siphon.routes.copy"
+        return {
+          summary = "as copy does, but forgets its hashes", applies = copy.applies, cost = copy.cost, steps = copy.steps,
+          hashes = true,
+          run = function(job)
+            copy.run(job)
+            job.hash = nil
+          end,
+        }]])
+      finally(function() command.shell("rm -r " .. directory) end)
+      local result = command.run({ "copy", spec, "glance:own-route", "--json", "--pool", POOL, "--route", "forgetful", "--hash",
+        "sha512" }, { env = { SIPHON_POLICY_PATH = directory } })
+      assert.equal("", result.err)
+      local done = command.events(result.out)
+      done = done[#done]
+      images[#images + 1] = done.image_id
+      assert.equal("forgetful", done.route)
+      assert.same({ bed.md5(spec), bed.md5(spec) }, { done.hash.checksum, bed.glance_md5(done.image_id) })
+      assert.equal(done.hash.os_hash_value, bed.glance_image(done.image_id).os_hash_value)
     end)
   end)
 

@@ -22,13 +22,18 @@ local CODES = {
 
 -- In general; { text in Glance's answer, advice } pairs where it depends, the last one for any text.
 local ADVICE = {
+  [400] = "what was sent is not what this Glance takes",
   [401] = "the token is missing, wrong or expired: a new one is needed (openstack token issue, OS_TOKEN)",
   [403] = "Glance's policy does not allow it to this user's role and project",
   [404] = "it was deleted, or this project does not see it",
   [409] = "the image is in another state than this needs: see `openstack image show`",
   [410] = "the image was deleted meanwhile",
   [413] = "a quota or a limit is reached: make room, or have it raised",
+  [415] = "Glance takes no data of this kind here",
   [429] = "Glance, or a proxy before it, limits the number of requests",
+  [502] = "the proxy before Glance got no answer from it: it may work later",
+  [503] = "Glance, or its store, is out of order: it may work later",
+  [504] = "the proxy before Glance got no answer in time: it may work later",
 }
 
 local SPECIAL = {

@@ -9,6 +9,7 @@
 -- register. It is the only way when Glance does not tell the pool of its images, or when that is out of reach:
 -- `place` is nil then.
 
+local core = require "siphon.core"
 local errors = require "siphon.errors"
 local hashes = require "siphon.hashes"
 local place = require "siphon.target.place"
@@ -27,7 +28,7 @@ Target.SNAPSHOT = SNAPSHOT
 local glance = {}
 
 local function new_uuid()
-  local bytes = { require("siphon.core").system.random(16):byte(1, -1) }
+  local bytes = { core.system.random(16):byte(1, -1) }
   bytes[7] = bytes[7] & 0x0f | 0x40 -- version 4
   bytes[9] = bytes[9] & 0x3f | 0x80 -- variant of RFC 4122
   return ("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x"):format(table.unpack(bytes))
@@ -160,6 +161,21 @@ local function register_location(self, job)
   return done, err
 end
 
+local RETRIES, RETRY_WAIT = 3, 0.25 -- times; seconds before the first, doubled each time
+
+-- The same, again while Glance or what stands before it is out of order. When it does not come to anything, an error
+-- that leaves it open whether an attempt had its effect counts more than one that does not.
+local function register_patiently(self, job)
+  local doubtful
+  for attempt = 0, RETRIES do
+    local done, err = register_location(self, job)
+    if done then return done end
+    if not err:is(table.unpack(record.REFUSED)) then doubtful = err end
+    if not err.retryable or attempt == RETRIES then return nil, doubtful or err end
+    core.task.sleep(RETRY_WAIT * 2 ^ attempt)
+  end
+end
+
 -- Waits until Glance calls the image active.
 local function wait_active(self, registered)
   if registered.api == "post" then
@@ -172,12 +188,13 @@ end
 -- still lacks.
 function Target:register(job)
   if self.uploaded then return record.finish(self, job) end
+  hashes.ensure(job)
   local registered = job:step("glance.register", {
     detail = "location registered",
     undo = record.undo(self),
     untouched = record.REFUSED,
     holds = { "glance.update", "target.create", "target.clone", "target.seal" },
-    act = function() return register_location(self, job) end,
+    act = function() return register_patiently(self, job) end,
   })
   job:step("glance.active", { detail = ("image %s is active"):format(self.image_id), act = function()
     local image = assert(wait_active(self, registered))
