@@ -2,6 +2,7 @@
 -- source that changes. Each ends with one clear line, and with nothing left behind.
 
 local core = require "siphon.core"
+local siphon = require "siphon"
 
 local bed = require "support.bed"
 local command = require "support.command"
@@ -233,6 +234,34 @@ describe("a copy that fails", function()
         assert.same({}, last(result.out).left_behind)
       end)
     end
+  end)
+
+  describe("because the pool runs full under Glance", function()
+    it("in mid-upload, is undone and names the pool", function()
+      local function quota(bytes)
+        bed.admin("ceph osd pool set-quota images max_bytes " .. bytes)
+        command.shell(("for i in $(seq 240); do tests/testbed/testbed admin --dir %s ceph osd pool ls detail | grep -q full_quota; "
+          .. "[ $? = %d ] && exit 0; sleep 0.25; done; exit 1"):format(bed.directory, bytes == 1 and 0 or 1))
+      end
+      local filled
+      local result, err = siphon.copy {
+        source = spec, target = "glance:full", route = "upload", pool = "images",
+        glance = assert(siphon.glance.connect { endpoint = bed.url, stall_timeout = 5 }),
+        on_event = function(e)
+          if e.event == "progress" and not filled then
+            filled = true
+            quota(1) -- the copy stands still meanwhile
+          elseif e.step == "glance.upload" and e.state == "failed" then
+            quota(0)
+          end
+        end,
+      }
+      assert.is_nil(result)
+      assert.equal("http.timeout", err.code)
+      assert.matches("the pool 'images' is full", err.message)
+      assert.is_nil(err.message:find "left behind")
+      assert.same({}, bed.glance_images "full")
+    end)
   end)
 
   describe("because it is interrupted", function()

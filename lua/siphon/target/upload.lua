@@ -30,6 +30,14 @@ local function hashes_of(record, asked, job)
   return { checksum = record.checksum, os_hash_algo = record.os_hash_algo, os_hash_value = record.os_hash_value }
 end
 
+-- On a full pool Glance does not fail: it waits for room, and takes nothing more.
+local function explain(target, err)
+  local place = err:is "http.timeout" and target.place
+  if not place or place:free() ~= 0 then return err end
+  local text = "%s: the pool '%s' is full, or its quota is, and Glance waits for room"
+  return errors.explain(err, text:format(err.message, place.pool.name))
+end
+
 --- Steps glance.upload and glance.active. body: an Image, or { file = path }; what.size: its bytes; what.counted:
 -- bytes read to make it, where they are not the body's own.
 function upload.run(target, job, body, what)
@@ -40,10 +48,11 @@ function upload.run(target, job, body, what)
     undo = { target.existing and "give_back_glance_image" or "delete_upload", data },
     holds = { "glance.update" },
     act = function()
-      local _, digest = assert(target.client:upload(target.image_id, body, {
+      local sent, digest = target.client:upload(target.image_id, body, {
         store = target.store and target.store.id, digest = job.request.hash or hashes.DEFAULT,
         progress = job:meter("glance.upload", "sending"),
-      }))
+      })
+      if not sent then error(explain(target, digest), 0) end
       hash = hashes.of(digest)
       job:count { copied = what.size, through_host = what.size + (what.counted or what.size) }
     end,
