@@ -11,47 +11,17 @@ volume_image_metadata.py; cinder/api/openstack/wsgi.py: Fault, Resource._process
   406   {"computeFault": ...} for a microversion beyond `max_version`
 Anything else is refused with 404 and recorded in /-/refused, so that a spec sees what should not have been asked.
 
-Usage: cinder.py PORT_FILE OWNER_PID OPTIONS   (OPTIONS: JSON {keystone, admin: {name, password, project}, max_version: minor,
-volumes: {id: {project, encrypted, encryption_key_id, volume_image_metadata}}}). It writes its port to PORT_FILE and ends
-when OWNER_PID does.
+Usage: as tests/support/fakes.py has it, with the further options max_version (a minor one) and volumes: {id: {project,
+encrypted, encryption_key_id, volume_image_metadata}}.
 """
-import http.client
 import json
-import os
 import re
-import sys
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from http.server import BaseHTTPRequestHandler
+
+from fakes import options, serve, whose
 
 VOLUME = re.compile(r"^/v3/([0-9a-f]{32})/volumes/([0-9a-f-]{36})$")
-options = {}
 refused = []
-
-
-def keystone(method, path, body=None, headers=None):
-    url = urlsplit(options["keystone"])
-    connection = http.client.HTTPConnection(url.netloc, timeout=60)
-    try:
-        connection.request(method, url.path.rstrip("/") + path, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    finally:
-        connection.close()
-
-
-def project_of(token):
-    """The project of a token; None when it is no good."""
-    admin, domain = options["admin"], {"id": "default"}
-    status, headers, _ = keystone("POST", "/auth/tokens", json.dumps({"auth": {
-        "identity": {"methods": ["password"], "password": {
-            "user": {"name": admin["name"], "domain": domain, "password": admin["password"]}}},
-        "scope": {"project": {"name": admin["project"], "domain": domain}}}}), {"Content-Type": "application/json"})
-    assert status == 201, status
-    status, _, body = keystone("GET", "/auth/tokens?nocatalog", None, {
-        "X-Auth-Token": headers["X-Subject-Token"], "X-Subject-Token": token})
-    return json.loads(body)["token"].get("project", {}).get("id") if status == 200 else None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,13 +53,14 @@ class Handler(BaseHTTPRequestHandler):
         if not path:
             refused.append(self.path)
             return self.fault(404, "itemNotFound", "The resource could not be found.")
-        project = project_of(self.headers.get("X-Auth-Token") or "none")
-        if not project:
+        caller = whose(self.headers.get("X-Auth-Token"))
+        if not caller:
             return self.fault(401, "error", "The request you have made requires authentication.")
         minor = self.minor_version()
         if minor is None or minor > options["max_version"]:
             return self.fault(406, "computeFault", "Version %s is not supported by the API. Minimum is 3.0 and maximum is "
                               "3.%d." % (self.headers["OpenStack-API-Version"], options["max_version"]))
+        project = caller[1]
         if project != path.group(1):
             return self.fault(400, "badRequest", "Malformed request url")
         volume = options["volumes"].get(path.group(2))
@@ -105,22 +76,4 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, {"volume": shown})
 
 
-def follow(owner):
-    while os.path.exists("/proc/%d" % owner):
-        time.sleep(0.5)
-    os._exit(0)
-
-
-def main():
-    port_file, owner = sys.argv[1], int(sys.argv[2])
-    options.update(json.loads(sys.argv[3]))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    with open(port_file + ".new", "w", encoding="ascii") as file:
-        file.write(str(server.server_address[1]))
-    os.rename(port_file + ".new", port_file)
-    threading.Thread(target=follow, args=(owner,), daemon=True).start()
-    server.serve_forever()
-
-
-main()
+serve(Handler)

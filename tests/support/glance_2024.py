@@ -18,21 +18,19 @@ Everything else is the real Glance's: requests are handed on as they are. What t
 there, as the admin, by PATCH (so that Glance has to have show_multiple_locations), and what it does to the data with the
 `rbd` command, as Glance's own Ceph user. Who a token belongs to is asked of the real Keystone.
 
-Usage: glance_2024.py PORT_FILE OWNER_PID OPTIONS   (OPTIONS: JSON {glance, keystone, admin: {name, password, project},
-ceph_conf, ceph_id, do_secure_hash, patch}). It writes its port to PORT_FILE and ends when OWNER_PID does.
+Usage: as tests/support/fakes.py has it, with the further options glance, ceph_conf, ceph_id, do_secure_hash, patch.
 """
 import hashlib
-import http.client
 import json
-import os
 import re
 import subprocess
-import sys
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
+
+from fakes import admin_token, call, options, serve, whose
 
 DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 LOCATIONS = re.compile(r"^/v2/images/([^/]+)/locations$")
@@ -40,7 +38,6 @@ IMAGE = re.compile(r"^/v2/images/([^/]+)$")
 TASKS = re.compile(r"^/v2/images/([^/]+)/tasks$")
 DELAY = 0.3  # seconds before a task begins and before it ends: what is asynchronous should look so
 
-options = {}
 lock = threading.Lock()
 tasks = {}  # image id -> its tasks of type location_import
 overlay = {}  # image id -> members of its record that differ from the real one's
@@ -50,42 +47,6 @@ class Refusal(Exception):
     def __init__(self, status, message):
         super().__init__(message)
         self.status = status
-
-
-def call(base, method, path, body=None, headers=None):
-    url = urlsplit(base)
-    connection = http.client.HTTPConnection(url.netloc, timeout=120)
-    try:
-        connection.request(method, url.path.rstrip("/") + path, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()
-    finally:
-        connection.close()
-
-
-def admin_token():
-    admin = options["admin"]
-    domain = {"id": "default"}
-    body = {"auth": {
-        "identity": {"methods": ["password"], "password": {
-            "user": {"name": admin["name"], "domain": domain, "password": admin["password"]}}},
-        "scope": {"project": {"name": admin["project"], "domain": domain}}}}
-    status, headers, _ = call(options["keystone"], "POST", "/auth/tokens", json.dumps(body),
-                              {"Content-Type": "application/json"})
-    assert status == 201, status
-    return headers["x-subject-token"]
-
-
-def whose(token):
-    """The roles and the project of a token; None when it is no good."""
-    if not token:
-        return None
-    status, _, body = call(options["keystone"], "GET", "/auth/tokens?nocatalog", None,
-                           {"X-Auth-Token": admin_token(), "X-Subject-Token": token})
-    if status != 200:
-        return None
-    found = json.loads(body)["token"]
-    return {role["name"] for role in found["roles"]}, found.get("project", {}).get("id")
 
 
 # --- the task ----------------------------------------------------------------------------------------------------
@@ -293,22 +254,4 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
 
-def follow(owner):
-    while os.path.exists("/proc/%d" % owner):
-        time.sleep(0.5)
-    os._exit(0)
-
-
-def main():
-    port_file, owner = sys.argv[1], int(sys.argv[2])
-    options.update({"do_secure_hash": True, "patch": False}, **json.loads(sys.argv[3]))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    with open(port_file + ".new", "w", encoding="ascii") as file:
-        file.write(str(server.server_address[1]))
-    os.rename(port_file + ".new", port_file)
-    threading.Thread(target=follow, args=(owner,), daemon=True).start()
-    server.serve_forever()
-
-
-main()
+serve(Handler, do_secure_hash=True, patch=False)

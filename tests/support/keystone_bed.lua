@@ -176,7 +176,7 @@ function bed.fake(script, options)
   options.keystone = bed.keystone
   options.admin = { name = "admin", project = "admin", password = bed.env.TESTBED_ADMIN_PASSWORD }
   local self = setmetatable({ directory = servers.temporary_directory() }, Fake)
-  local pipe = assert(io.popen(("/usr/bin/python3 tests/support/%s %s/port %d %s >/dev/null 2>%s/log & echo $!"):format(
+  local pipe = assert(io.popen(("/usr/bin/python3 -B tests/support/%s %s/port %d %s >/dev/null 2>%s/log & echo $!"):format(
     script, self.directory, core.system.pid(), command.quote(json.encode(options)), self.directory)))
   self.pid = pipe:read "n"
   pipe:close()
