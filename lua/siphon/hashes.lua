@@ -22,13 +22,16 @@ local function is_read_beside(route, algorithm)
 end
 
 -- It has no effect that would have to be undone, and other steps run meanwhile: so it is none itself, and only tells of
--- itself as one.
-local function read(job)
+-- itself as one. Its progress shows when there is no other (is_alone).
+local function read(job, is_alone)
   local algorithm = job.request.hash
   job:emit_step("source.hash", "started", { detail = ("%s computed"):format(algorithm) })
   local began = core.task.now()
   local image <close> = assert(job:open_source())
-  local found = assert(image:digest(algorithm, { progress = job:meter("source.hash", "hashing") }))
+  local meter = job:meter("source.hash", "hashing")
+  local found = assert(image:digest(algorithm, { progress = function(done, total)
+    if is_alone() then meter(done, total) end
+  end }))
   job:count { through_host = found.read }
   job.hash = hashes.of(found)
   job:emit_step("source.hash", "done", { detail = ("%s computed"):format(algorithm),
@@ -45,13 +48,20 @@ end
 function hashes.run(job, route)
   job.hash = nil
   if not is_read_beside(route, job.request.hash) then return route.run(job) end
-  task.gather { function() route.run(job) end, function() read(job) end }
+  local has_run = false
+  task.gather {
+    function()
+      route.run(job)
+      has_run = true
+    end,
+    function() read(job, function() return has_run end) end,
+  }
 end
 
 --- Reads the snapshot now where the hashes were asked for and are not there: the route left them out, or another
 -- process ran it.
 function hashes.ensure(job)
-  if job.request.hash and not job.hash then read(job) end
+  if job.request.hash and not job.hash then read(job, function() return true end) end
 end
 
 --- What it adds to the route's cost: bytes read here.

@@ -13,6 +13,10 @@ local FIELDS = {
   route = function(job) return job.route end,
   image_id = function(job) return job.target:result().image_id end,
   location = function(job) return job.target:result().location end,
+  hash = function(job)
+    local hash = job.hash
+    return hash and { checksum = hash.checksum, os_hash_algo = hash.os_hash_algo, os_hash_value = hash.os_hash_value }
+  end,
   bytes = function(job)
     local copy = {}
     for key, value in pairs(job.bytes) do copy[key] = value end
@@ -25,8 +29,9 @@ local METHODS = { "seal", "verify", "register" }
 
 --- The face of the job; after: whether the copy is there, and so the methods.
 --
--- Fields: id, source, target (as given), facts, route, image_id and location (nil for an RBD target), bytes { size,
--- allocated, copied, through_host }. Methods for `after`: seal(), verify(), register(), see siphon.job.
+-- Fields: id, source, target (as given), facts, route, image_id and location (nil for an RBD target), hash { checksum,
+-- os_hash_algo, os_hash_value } (nil: none was asked for), bytes { size, allocated, copied, through_host }. Methods for
+-- `after`: seal(), verify(), register(), see siphon.job.
 function face.of(job, after)
   local methods = {}
   for _, name in ipairs(METHODS) do

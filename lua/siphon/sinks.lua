@@ -17,6 +17,7 @@ end
 local RUNNING = {
   ["glance.create"] = "creating the Glance record",
   ["source.snapshot"] = "taking a snapshot of the source",
+  ["source.hash"] = "reading the snapshot for its hash",
   ["source.protect"] = "protecting the source's snapshot",
   ["target.create"] = "creating the image",
   ["target.clone"] = "cloning the snapshot",

@@ -42,15 +42,16 @@ for _, name in ipairs { "seal", "verify", "register" } do
   end
 end
 
---- A job that writes down in `calls` which of its methods were called. options: facts, route, image_id, location;
+--- A job that writes down in `calls` which of its methods were called. options: facts, route, image_id, location, hash;
 -- failing = { register = "message" }: the methods that fail.
 function testing.job(options)
   options = errors.check_options("siphon.testing.job", options or {}, {
-    facts = "table", route = "string", image_id = "string", location = "string", failing = "table",
+    facts = "table", route = "string", image_id = "string", location = "string", hash = "table",
+    failing = "table",
   })
   local job = setmetatable({ id = "20260131-093501-4f9a1c", calls = {}, failing = {}, entries = {} }, Job)
   job.facts = options.facts or testing.facts()
-  job.route = options.route or "copy"
+  job.route, job.hash = options.route or "copy", options.hash
   job.request = { source = job.facts.source.spec, target = job.facts.target.spec }
   local result = {
     image_id = options.image_id or job.facts.target.image,

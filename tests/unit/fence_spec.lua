@@ -32,9 +32,12 @@ describe("a policy's before and after", function()
   it("see the job, and cannot reach behind it", function()
     local after = policy([[return { routes = function() return {} end, after = function(job)
       assert(job.id and job.source == "volumes/vm1" and job.facts.source.size > 0 and job.bytes.size > 0)
-      assert(job.image_id and job.location and job.route == "copy")
+      assert(job.image_id and job.location and job.route == "copy" and job.hash.checksum == "c1")
+      job.hash.checksum = "changed"
     end }]]).after
-    after(testing.job())
+    local job = testing.job { hash = { checksum = "c1" } }
+    after(job)
+    assert.equal("c1", job.hash.checksum)
     for _, name in ipairs { "connections", "entries", "journal", "step", "undo", "release", "request" } do
       local err = failure("return job." .. name)
       assert.equal("policy.failed", err.code)
