@@ -168,6 +168,10 @@ check-tsan: ## the specs of the engine and of libsiphon with the thread sanitize
 	build/tsan/test/host tests/engine/run.lua tests/engine
 	build/tsan/test/libsiphon
 
+bench: deps ## measures siphon against rbd cp and others; CASES="random thin" picks some, and writes nothing
+	$(MAKE) all
+	tests/bench/run $(CASES)
+
 demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is compared
 	$(MAKE) all
 	examples/demo
@@ -214,7 +218,7 @@ lint-abi: $(BUILD)/libsiphon.abi
 abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
 	cp $< $(ABI)
 
-SHELL_FILES := .ci/run tests/run tests/deps examples/demo examples/watch.sh $(wildcard tests/testbed/testbed tests/support/*.sh)
+SHELL_FILES := .ci/run tests/run tests/deps tests/bench/run examples/demo examples/watch.sh $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
 
@@ -243,6 +247,6 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps check examples test-programs specs check-unit check-asan check-tsan demo lint lint-c lint-lua lint-sh \
+.PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan demo lint lint-c lint-lua lint-sh \
         lint-abi lint-docs abi install clean help
 .DELETE_ON_ERROR:

@@ -29,7 +29,7 @@ static int probe(sph_carrier *w, sph_origin *o) {
     if (rc != -EOPNOTSUPP)
         return rc;
     atomic_store(&((sph_osd_level *)level)->blind, true);
-    rc = sph_sums_take(level->data, o->name, size, &w->from);
+    rc = sph_sums_take(level->data, o->name, size, size, &w->from);
     o->summed = rc >= 0;
     return rc >= 0 && w->from.absent ? -ENOENT : rc;
 }
@@ -312,7 +312,7 @@ int sph_osd_carry(sph_carrier *w, uint64_t n) {
         plan->verify == SPH_VERIFY_CHECKSUM && o.level && !o.summed && (!o.mapped || w->map.count);
     sph_osd_way way = choose(w, &o);
     if (take_sums && way == SPH_WAY_WHOLE) {
-        rc = sph_sums_take(o.level->data, o.name, plan->target->layout.object_size, &w->from);
+        rc = sph_sums_take(o.level->data, o.name, plan->target->layout.object_size, w->map.end, &w->from);
         if (rc < 0 || w->from.absent)
             return sph_carrier_fail(w, rc < 0 ? rc : -ENOENT, &o, false, "cannot ask for the checksums of");
         o.summed = true;

@@ -109,7 +109,8 @@ int sph_osd_compare(sph_carrier *w, const sph_origin *o, bool *present) {
     const sph_osd_plan *plan = w->plan;
     uint64_t object_size = plan->target->layout.object_size;
     double began = sph_now();
-    int rc = sph_sums_take(plan->target->data, o->target, object_size, &w->to);
+    uint64_t expected = o->summed ? w->from.size : o->mapped ? w->map.end : object_size;
+    int rc = sph_sums_take(plan->target->data, o->target, object_size, expected, &w->to);
     if (rc < 0)
         return sph_carrier_fail(w, rc, o, true, "cannot ask for the checksums of");
     *present = !w->to.absent;
@@ -119,7 +120,7 @@ int sph_osd_compare(sph_carrier *w, const sph_origin *o, bool *present) {
     if (!o->level) {
         w->from = (sph_sums){.absent = true, .chunk = w->to.chunk};
     } else if (!o->summed) {
-        rc = sph_sums_take(o->level->data, o->name, object_size, &w->from);
+        rc = sph_sums_take(o->level->data, o->name, object_size, w->to.size, &w->from);
         if (rc < 0)
             return sph_carrier_fail(w, rc, o, false, "cannot ask for the checksums of");
     }

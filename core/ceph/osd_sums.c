@@ -21,17 +21,21 @@ static int take_answer(const uint32_t *raw, size_t count, uint32_t *values) {
     return 0;
 }
 
-/* Of whole chunks, and of what is left over, in one operation. */
-static int ask(rados_ioctx_t io, const char *name, sph_sums *sums) {
+/* Asks for the size, and for the sums as if the object had `size` bytes: of whole chunks, and of what is left
+ * over. One operation. What goes beyond the object's end is refused with EINVAL, or in an erasure-coded pool answered for
+ * less: so nothing is taken unless the size is right. */
+static int ask(rados_ioctx_t io, const char *name, uint64_t size, sph_sums *sums) {
     static const char initial[4] = {'\xff', '\xff', '\xff', '\xff'};
     const rados_checksum_type_t crc = LIBRADOS_CHECKSUM_TYPE_CRC32C;
     uint32_t raw[SPH_SUMS_MAX + 1] = {0}, raw_tail[2] = {0};
-    size_t chunks = (size_t)(sums->size / sums->chunk), tail = (size_t)(sums->size % sums->chunk);
+    size_t chunks = (size_t)(size / sums->chunk), tail = (size_t)(size % sums->chunk);
     uint64_t end = chunks * sums->chunk;
-    int each = 0, last = 0;
+    int looked = 0, each = 0, last = 0;
+    time_t mtime;
     rados_read_op_t read = rados_create_read_op();
     if (!read)
         return -ENOMEM;
+    rados_read_op_stat(read, &sums->size, &mtime, &looked);
     if (chunks)
         rados_read_op_checksum(read, crc, initial, sizeof initial, 0, end, (size_t)sums->chunk, (char *)raw,
                                sizeof raw, &each);
@@ -41,7 +45,9 @@ static int ask(rados_ioctx_t io, const char *name, sph_sums *sums) {
     int rc = rados_read_op_operate(read, io, name, 0);
     rados_release_read_op(read);
     if (rc >= 0)
-        rc = each < 0 ? each : last;
+        rc = looked < 0 ? looked : each < 0 ? each : last;
+    if (rc >= 0 && sums->size != size)
+        chunks = tail = 0;
     if (rc >= 0 && chunks)
         rc = take_answer(raw, chunks, sums->values);
     if (rc >= 0 && tail)
@@ -50,21 +56,26 @@ static int ask(rados_ioctx_t io, const char *name, sph_sums *sums) {
     return rc < 0 ? rc : 0;
 }
 
-/* The size first: the OSD refuses a length that goes beyond the object. */
-int sph_sums_take(rados_ioctx_t io, const char *name, uint64_t object_size, sph_sums *sums) {
-    time_t mtime;
+/* Most objects have the size that was expected, and cost one operation. */
+int sph_sums_take(rados_ioctx_t io, const char *name, uint64_t object_size, uint64_t expected,
+                  sph_sums *sums) {
     sums->absent = false;
-    sums->count = 0;
     sums->size = 0;
     sums->chunk = object_size < SPH_SUMS_CHUNK ? object_size : SPH_SUMS_CHUNK;
-    int rc = rados_stat(io, name, &sums->size, &mtime);
-    if (rc == -ENOENT) {
-        sums->absent = true;
-        return 0;
-    }
+    int rc = ask(io, name, expected, sums);
+    if (rc == -EINVAL && expected)
+        rc = ask(io, name, expected = 0, sums);
     if (rc >= 0 && sums->size > object_size)
         return -EFBIG;
-    return rc >= 0 && sums->size ? ask(io, name, sums) : rc;
+    if (rc >= 0 && sums->size != expected)
+        rc = ask(io, name, sums->size, sums);
+    if (rc == -ENOENT) {
+        sums->absent = true;
+        sums->count = 0;
+        sums->size = 0;
+        rc = 0;
+    }
+    return rc;
 }
 
 uint64_t sph_sums_zeroes(const sph_sums *sums, uint32_t zero) {

@@ -26,8 +26,10 @@ typedef struct {
     uint32_t tail; /* the sum of what is left over; can be compared with that of an object of the same size */
 } sph_sums;
 
-/* An object that does not exist is `absent`, and no error. 0 or a negative errno. */
-int sph_sums_take(rados_ioctx_t io, const char *name, uint64_t object_size, sph_sums *sums);
+/* An object that does not exist is `absent`, and no error. With its `expected` size rightly guessed it takes one
+ * operation. 0 or a negative errno. */
+int sph_sums_take(rados_ioctx_t io, const char *name, uint64_t object_size, uint64_t expected,
+                  sph_sums *sums);
 /* The sum of a chunk of zeroes. */
 uint32_t sph_sums_of_zeroes(uint64_t chunk);
 /* Bytes of chunks that are zero by their sum. */
