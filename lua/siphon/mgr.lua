@@ -76,6 +76,21 @@ function mgr.cancel(cluster, at)
   return true
 end
 
+--- A function that is told how far a task is: when that has not changed for `seconds` and is_full() is true, it calls
+-- tell(), once. On a full pool the manager does not fail; it waits for room, and says nothing of it.
+function mgr.room_watch(seconds, is_full, tell)
+  local last, since, told
+  return function(progress)
+    local now = core.task.now()
+    if progress ~= last then
+      last, since = progress, now
+    elseif not told and now - since >= seconds and is_full() then
+      told = true
+      tell()
+    end
+  end
+end
+
 mgr.LOOK_EVERY = LOOK_EVERY
 
 return mgr

@@ -74,6 +74,8 @@ end
 -- before it has read the tasks of all pools.
 local VANISHED = 60
 
+local FULL_AFTER = 10 -- seconds without progress after which ceph-mgr may be waiting for room
+
 -- Whether the image has been parted from its parent.
 local function is_flat(place)
   local image <close> = assert(place:open())
@@ -122,8 +124,13 @@ function cloning.flatten_by_mgr(job)
     act = function()
       local task = assert(mgr.flatten(cluster, place:text()))
       local meter = job:meter("target.flatten", "ceph-mgr flattens", job.snapshot.size)
+      local watch = mgr.room_watch(FULL_AFTER, function() return place:free() == 0 end, function()
+        local text = "the pool '%s' is full, or its quota is: ceph-mgr waits for room"
+        job:emit_step("target.flatten", "note", { detail = text:format(place.pool.name) })
+      end)
       follow(cluster, place, task.id, function(progress, problem)
         meter(math.floor(progress * 1000), 1000)
+        watch(progress)
         if problem then
           job:emit_step("target.flatten", "note", { detail = "ceph-mgr tries again later: " .. problem })
         end
