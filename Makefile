@@ -172,6 +172,14 @@ bench: deps ## measures siphon against rbd cp and others; CASES="random thin" pi
 	$(MAKE) all
 	tests/bench/run $(CASES)
 
+check-valgrind: $(LIB_TEST) ## the tests of libsiphon under valgrind
+	valgrind -q --child-silent-after-fork=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=1 \
+	  $(LIB_TEST)
+
+check-openstack: all ## Cinder's uploads with the driver of examples/cinder, on the real Cinder, Keystone and Glance
+	tests/testbed/testbed install --cinder
+	tests/run tests/openstack
+
 demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is compared
 	$(MAKE) all
 	examples/demo
@@ -218,7 +226,7 @@ lint-abi: $(BUILD)/libsiphon.abi
 abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
 	cp $< $(ABI)
 
-SHELL_FILES := .ci/run tests/run tests/deps tests/bench/run examples/demo examples/watch.sh $(wildcard tests/testbed/testbed tests/support/*.sh)
+SHELL_FILES := .ci/run tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
 
@@ -247,6 +255,6 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan demo lint lint-c lint-lua lint-sh \
+.PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan check-valgrind check-openstack demo lint lint-c lint-lua lint-sh \
         lint-abi lint-docs abi install clean help
 .DELETE_ON_ERROR:

@@ -51,8 +51,8 @@ function embedded.call_text(text, arguments)
   return answer(chunk(table.unpack(list, 1, list.n)))
 end
 
---- Makes the state one that lives in a host. `caller()` tells which call runs, `emit(text, call)` hands an event of that
--- call to the host. Returns this module.
+--- Makes the state one that lives in a host. `caller()` tells which call runs, `emit(text, call)` hands an event of it
+-- to the host. Returns this module.
 function embedded.open(caller, emit)
   event.default = function()
     local call = caller()

@@ -178,7 +178,7 @@ describe("examples/", function()
         delete(name)
         bed.remove(spec)
       end)
-      local program = ("ASAN_OPTIONS=detect_leaks=0 %s/examples/copy "):format(BUILD)
+      local program = ("ASAN_OPTIONS=detect_leaks=1 %s/examples/copy "):format(BUILD)
       local output = command.shell(program .. command.quote(options(spec, name)))
       assert.matches('"event":"job.done"', output)
       assert.equal(bed.md5(spec), bed.glance_md5(bed.glance_images(name)[1].id))
@@ -198,7 +198,7 @@ describe("examples/", function()
       for i, spec in ipairs { first, "volumes/missing", second } do
         lines[i] = command.quote(options(spec, name))
       end
-      local output = command.shell(("printf '%%s\\n' %s | ASAN_OPTIONS=detect_leaks=0 %s/examples/epoll || echo code $?")
+      local output = command.shell(("printf '%%s\\n' %s | ASAN_OPTIONS=detect_leaks=1 %s/examples/epoll || echo code $?")
         :format(table.concat(lines, " "), BUILD))
       assert.equal(2, #bed.glance_images(name))
       assert.equal(2, select(2, output:gsub('"route":"osd_copy"', "")))
@@ -212,7 +212,7 @@ describe("examples/", function()
       local slow = json.encode { source = spec, target = "glance:" .. name, pool = "images", route = "clone_flatten" }
       local output = command.shell(([[
         mkfifo "$TMPDIR/commands"
-        ASAN_OPTIONS=detect_leaks=0 %s/examples/epoll <"$TMPDIR/commands" & program=$!
+        ASAN_OPTIONS=detect_leaks=1 %s/examples/epoll <"$TMPDIR/commands" & program=$!
         exec 3>"$TMPDIR/commands"
         rm "$TMPDIR/commands"
         echo %s >&3

@@ -5,9 +5,9 @@ local json = require "siphon.json"
 
 local BUILD = os.getenv "SIPHON_BUILD" or "build"
 
--- The function's result and the number of events; leaks are looked for, save those of the libraries below.
+-- The function's result and the number of events. Under a sanitizer leaks are looked for too.
 local function call(name, arguments)
-  local output = command.shell(("ASAN_OPTIONS=detect_leaks=0 %s/test/plugin-host %s/lib/libsiphon.so %s %s"):format(BUILD,
+  local output = command.shell(("ASAN_OPTIONS=detect_leaks=1 %s/test/plugin-host %s/lib/libsiphon.so %s %s"):format(BUILD,
     BUILD, name, command.quote(json.encode(arguments))))
   local result, events = output:match "^([^\n]+)\n(%d+) events\n$"
   return assert(json.decode(result)), tonumber(events)

@@ -28,23 +28,28 @@ local function down()
   if command.shell(("ls -d %s 2>/dev/null || true"):format(bed.directory)) ~= "" then testbed "down" end
 end
 
---- Brings it up, unless it is; every spec's setup calls it.
-function bed.up()
+--- Brings it up, unless it is; every spec's setup calls it. `...`: what `testbed up` takes besides ("--cinder").
+function bed.up(...)
   bed.directory = os.getenv "TESTBED_KEYSTONE_URL" and os.getenv "TESTBED_DIR" or directory()
   if not os.getenv "TESTBED_KEYSTONE_URL" then
     require "busted".subscribe({ "suite", "end" }, down)
-    testbed("up", "--keystone", "--osds", "2", "--osd-size", "4G")
+    testbed("up", "--keystone", "--osds", "2", "--osd-size", "4G", ...)
   end
   bed.env = read_env(testbed "env")
   bed.url, bed.keystone = bed.env.TESTBED_GLANCE_URL, bed.env.TESTBED_KEYSTONE_URL
 end
 
---- Restarts Glance with these settings instead of the bed's ("section.key=value"), or with none of them.
-function bed.set_glance(...)
-  local words = { "tests/testbed/testbed glance --dir " .. bed.directory }
-  for _, setting in ipairs { ... } do words[#words + 1] = "--set " .. command.quote(setting) end
-  command.shell(table.concat(words, " "))
+local function restart(service, settings)
+  local words = { service }
+  for _, setting in ipairs(settings) do words[#words + 1] = "--set " .. command.quote(setting) end
+  testbed(table.unpack(words))
 end
+
+--- Restarts Glance with these settings instead of the bed's ("section.key=value"), or with none of them.
+function bed.set_glance(...) restart("glance", { ... }) end
+
+--- The same for Cinder, on a bed that has one.
+function bed.set_cinder(...) restart("cinder", { ... }) end
 
 -- --- siphon on it
 -- --------------------------------------------------------------------------------------------------

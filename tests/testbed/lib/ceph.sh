@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Role: the bed's Ceph: one monitor, one manager, N OSDs (bluestore on sparse files), cephx, pools `volumes` and
-# `images` with two copies, and the users client.siphon and client.glance. Sourced by ../testbed, after process.sh.
+# `images` with two copies, and the users client.siphon, client.glance and client.cinder. Sourced by ../testbed, after process.sh.
 # ceph/ is the cluster's own (the daemons' configuration, admin's key, the data); client/ is what its users see.
 
 readonly CEPH_POOLS="volumes images" CEPH_PGS=16
@@ -132,6 +132,7 @@ ceph_write_keys() {
   ceph_write_key "$BED/ceph/admin.keyring" client.admin mon 'allow *' mgr 'allow *' osd 'allow *'
   ceph_write_key "$BED/client/ceph.client.siphon.keyring" client.siphon mon 'profile rbd' osd "$both" mgr "$both"
   ceph_write_key "$BED/client/ceph.client.glance.keyring" client.glance mon 'profile rbd' osd 'profile rbd pool=images'
+  ceph_write_key "$BED/client/ceph.client.cinder.keyring" client.cinder mon 'profile rbd' osd "$both" mgr "$both"
 }
 
 # --- a new cluster ------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ env_print() {
     export_line TESTBED_APPCRED_SECRET "$(bed_get appcred_secret)"
     env_user TESTBED_ADMIN admin admin
     env_user TESTBED_SERVICE siphon service
+    if bed_has cinder; then export_line TESTBED_CINDER_URL "$(cinder_url)"; fi
     for name in demo reader other; do
       env_user "TESTBED_${name^^}" "$name" "$(if [[ $name == other ]]; then echo other; else echo demo; fi)"
     done
@@ -149,6 +150,7 @@ status_print() {
   done
   if bed_has keystone; then status_process keystone "$(keystone_url)" || bad=1; fi
   if bed_has glance; then status_process glance "$(glance_url)" || bad=1; fi
+  if bed_has cinder; then status_process cinder "$(cinder_url)" || bad=1; fi
   status_health || bad=1
   return $bad
 }

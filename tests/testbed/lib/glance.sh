@@ -72,7 +72,10 @@ END
 }
 
 # glance_set [SECTION.]KEY=VALUE...: what Glance reads after its own file; replaces what was set before.
-glance_set() {
+glance_set() { settings_print "$@" >"$BED/glance/etc/conf.d/set.conf"; }
+
+# settings_print [SECTION.]KEY=VALUE...: as a file of oslo.config.
+settings_print() {
   local setting key section
   for setting in "$@"; do
     key=${setting%%=*}
@@ -82,7 +85,7 @@ glance_set() {
       key=${key##*.}
     fi
     printf '[%s]\n%s = %s\n' "$section" "$key" "${setting#*=}"
-  done >"$BED/glance/etc/conf.d/set.conf"
+  done
 }
 
 # glance_run SPAWN NAME PROGRAM [ARG...]: SPAWN is spawn or spawn_daemon. Without a --config-dir of ours, oslo.config

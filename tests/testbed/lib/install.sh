@@ -29,6 +29,8 @@ install_packages() {
   local package missing=() packages=(ceph-mon ceph-mgr ceph-osd ceph-common curl jq)
   if [[ " $* " == *" glance "* ]]; then packages+=(glance-api python3-rados python3-rbd sqlite3); fi
   if [[ " $* " == *" keystone "* ]]; then packages+=(keystone uwsgi-plugin-python3); fi
+  # The programs of cinder-api and its like are not used, only what they are made of; tempest is for the specs.
+  if [[ " $* " == *" cinder "* ]]; then packages+=(cinder-common qemu-utils qemu-block-extra cryptsetup-bin tempest); fi
   for package in "${packages[@]}"; do
     if ! installed "$package"; then missing+=("$package"); fi
   done
@@ -44,6 +46,10 @@ install_packages() {
   fi
   if ! installed keystone; then
     preseed keystone configure_db create-admin-tenant register-endpoint | debconf-set-selections
+  fi
+  if ! installed cinder-common; then
+    preseed cinder configure_db configure_ksat configure_rabbit configure_api-endpoint |
+      sed 's/^cinder /cinder-common /' | debconf-set-selections
   fi
   # The package lists may be missing or old, which shows in the failure of the first try.
   apt_install "${missing[@]}" ||

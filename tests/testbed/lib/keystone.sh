@@ -136,10 +136,20 @@ keystone_login() {
   tr -d '\r' <"$dir/headers" | sed -n 's/^x-subject-token:/X-Auth-Token:/Ip' >"$dir/header"
 }
 
+# keystone_catalog NAME TYPE URL: a service, and where it is.
+keystone_catalog() {
+  local id interface body
+  id=$(keystone_call POST /services "{\"service\": {\"name\": \"$1\", \"type\": \"$2\"}}" | jq -r .service.id)
+  for interface in public internal admin; do
+    body=$(jq -n --arg service "$id" --arg interface "$interface" --arg url "$3" \
+      '{endpoint: {service_id: $service, interface: $interface, url: $url, region_id: "RegionOne"}}')
+    keystone_call POST /endpoints "$body" >/dev/null
+  done
+}
+
 keystone_populate() {
   local -A project=() role=() user=()
-  local name id of as interface url body
-  url=$(glance_url)
+  local name id of as body
   keystone_login admin admin
   body=$(keystone_call GET /roles | jq -r '.roles[] | "\(.name) \(.id)"')
   while read -r name id; do role[$name]=$id; done <<<"$body"
@@ -160,12 +170,7 @@ keystone_populate() {
     keystone_call PUT "/projects/${project[$of]}/users/${user[$name]}/roles/${role[$as]}"
   done <<<"$KEYSTONE_USERS"
 
-  id=$(keystone_call POST /services '{"service": {"name": "glance", "type": "image"}}' | jq -r .service.id)
-  for interface in public internal admin; do
-    body=$(jq -n --arg service "$id" --arg interface "$interface" --arg url "$url" \
-      '{endpoint: {service_id: $service, interface: $interface, url: $url, region_id: "RegionOne"}}')
-    keystone_call POST /endpoints "$body" >/dev/null
-  done
+  keystone_catalog glance image "$(glance_url)"
 
   keystone_login demo demo
   bed_set appcred_secret "$(random_secret)"
