@@ -61,8 +61,12 @@ bool sph_pace_bytes(sph_pace *p, uint64_t bytes) {
     double now = sph_now(), mine = p->next > now ? p->next : now;
     p->next = mine + (double)bytes / p->rate;
     struct timespec until = {(time_t)mine, (long)((mine - (double)(time_t)mine) * 1e9)};
-    while (!p->stopped && sph_now() < mine)
-        pthread_cond_timedwait(&p->room, &p->lock, &until);
+    while (!p->stopped && (p->paused || sph_now() < mine)) {
+        if (p->paused)
+            pthread_cond_wait(&p->room, &p->lock);
+        else
+            pthread_cond_timedwait(&p->room, &p->lock, &until);
+    }
     bool go = !p->stopped;
     pthread_mutex_unlock(&p->lock);
     return go;

@@ -1,4 +1,4 @@
--- An OSD that dies and comes back in mid-copy. Takes an OSD of the bed down: not on a bed that others use
+-- A cluster that is not well in mid-copy. Takes OSDs of the bed down, and for full: not on a bed that others use
 -- (SIPHON_SHARED_BED says that it is one).
 
 local core = require "siphon.core"
@@ -13,28 +13,41 @@ local function testbed(verb)
   return ceph.run(("tests/testbed/testbed %s"):format(verb:gsub("DIR", os.getenv "TESTBED_DIR")))
 end
 
-describe("an OSD that dies in mid-copy", function()
+describe("a copy by the OSDs, while", function()
   if os.getenv "SIPHON_SHARED_BED" then return end
-  local here
+  local here, pool, other
 
-  setup(function() here = world.new() end)
+  setup(function()
+    here = world.new()
+    pool, other = here:pool(here.main), here:pool(here.other)
+  end)
   teardown(function()
     testbed "start --dir DIR osd.1"
     here:clean()
   end)
 
-  it("delays the copy, which then is identical", function()
-    local pool, other = here:pool(here.main), here:pool(here.other)
+  -- A source with so many objects, and the name of a target for it.
+  local function volume(objects)
     local name, copy = here:expect(pool, ceph.name "source"), here:expect(other, ceph.name "copy")
-    assert(rbd.create(pool, name, { size = 192 * MIB, features = world.FEATURES }))
+    assert(rbd.create(pool, name, { size = objects * 5 * MIB, features = world.FEATURES }))
     do
       local image <close> = assert(rbd.open(pool, name, { read_only = false }))
-      for i = 0, 35 do assert(image:write(i * 5 * MIB, ceph.noise(MIB, i):rep(4))) end
+      for i = 0, objects - 1 do assert(image:write(i * 5 * MIB, ceph.noise(MIB, i):rep(4))) end
       assert(image:snapshot_create "it")
       assert(image:snapshot_protect "it")
     end
-    local source <close> = assert(rbd.open(pool, name, { snapshot = "it" }))
+    local source = assert(rbd.open(pool, name, { snapshot = "it" }))
     assert(source:osd_create(other, copy, { features = world.FEATURES }))
+    return source, copy, name
+  end
+
+  local function assert_identical(name, copy, result)
+    assert.equal(result.objects, result.verified)
+    assert.is_nil(here:faults(world.spec(pool, name) .. "@it", world.spec(other, copy), result.objects * 4 * MIB))
+  end
+
+  it("an OSD dies and comes back, goes on, and ends identical", function()
+    local source <close>, copy, name = volume(36)
     local copying = task.spawn(function()
       return assert(source:osd_copy(other, copy, { max_rate = 24 * MIB, patience = 20 }))
     end)
@@ -42,8 +55,57 @@ describe("an OSD that dies in mid-copy", function()
     testbed "stop --kill --dir DIR osd.1"
     task.sleep(2)
     testbed "start --dir DIR osd.1"
-    local result = copying:join()
-    assert.equal(result.objects, result.verified)
-    assert.is_nil(here:faults(world.spec(pool, name) .. "@it", world.spec(other, copy), result.objects * 4 * MIB))
+    assert_identical(name, copy, copying:join())
+  end)
+
+  describe("an OSD is nearly full,", function()
+    local function wait_for_health(wanted)
+      for _ = 1, 120 do
+        if (ceph.admin "health detail":find "NEARFULL" ~= nil) == wanted then return end
+        task.sleep(0.5)
+      end
+      error "the cluster's health did not change"
+    end
+
+    local function fill()
+      ceph.admin "osd set-nearfull-ratio 0.0001"
+      wait_for_health(true)
+    end
+    local function empty()
+      ceph.admin "osd set-nearfull-ratio 0.85"
+      wait_for_health(false)
+    end
+
+    before_each(fill)
+    after_each(empty)
+
+    it("gives up when its patience is over, and can be done later", function()
+      local source <close>, copy, name = volume(12)
+      local err = ceph.fails("ENOSPC", source:osd_copy(other, copy, { max_rate = 4 * MIB, patience = 0.5 }))
+      assert.matches("nearly full for 0.5 seconds: see `ceph health detail`", err.message, 1, true)
+      empty()
+      assert_identical(name, copy, assert(source:osd_copy(other, copy)))
+    end)
+
+    it("waits, and goes on when there is room again", function()
+      local source <close>, copy, name = volume(12)
+      local last
+      local copying = task.spawn(function()
+        return assert(source:osd_copy(other, copy, {
+          max_rate = 4 * MIB, max_in_flight = 4, progress = function(done) last = done end,
+        }))
+      end)
+      -- What had begun ends; then nothing moves.
+      local before
+      repeat
+        before = last
+        task.sleep(3)
+      until last == before
+      assert.is_true((last or 0) < 48 * MIB)
+      empty()
+      local result = copying:join()
+      assert.is_true(result.paused > 0)
+      assert_identical(name, copy, result)
+    end)
   end)
 end)
