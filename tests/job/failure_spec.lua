@@ -246,7 +246,7 @@ describe("a copy that fails", function()
       local filled
       local result, err = siphon.copy {
         source = spec, target = "glance:full", route = "upload", pool = "images",
-        glance = assert(siphon.glance.connect { endpoint = bed.url, stall_timeout = 5 }),
+        glance = assert(siphon.glance.connect { endpoint = bed.url, stall_timeout = 2 }),
         on_event = function(e)
           if e.event == "progress" and not filled then
             filled = true

@@ -10,7 +10,6 @@ describe("with a Keystone, the route", function()
   local function let_glance_read(pools)
     command.shell(("tests/testbed/testbed admin --dir %s ceph auth caps client.glance mon 'profile rbd' osd '%s'"):format(
       bed.directory, pools))
-    bed.set_glance()
   end
 
   setup(function()
