@@ -6,11 +6,16 @@
 
 #include "ceph/snapshot.h"
 
-static sph_snapshot_op *new_snapshot(lua_State *L, const sph_op_type *type, int args) {
+static sph_snapshot_op *new_nameless(lua_State *L, const sph_op_type *type, int args) {
     sph_image *image = sph_check_image(L, 1);
     lua_settop(L, args);
     sph_snapshot_op *op = sph_op_new(L, type, sizeof *op);
     op->image = image;
+    return op;
+}
+
+static sph_snapshot_op *new_snapshot(lua_State *L, const sph_op_type *type, int args) {
+    sph_snapshot_op *op = new_nameless(L, type, args);
     op->name = sph_check_name(L, &op->op, 2);
     return op;
 }
@@ -92,6 +97,16 @@ static int l_image_snapshot_remove(lua_State *L) {
     return await(L, new_snapshot(L, &remove_type, 2));
 }
 
+/*** image:snapshot_remove_by_id(id) -> true | nil, err
+ * The same by its id, also of one in the trash namespace. librbd moves every snapshot there before it removes it, so a
+ * client that dies over it leaves it there. */
+static int l_image_snapshot_remove_by_id(lua_State *L) {
+    lua_Integer id = luaL_checkinteger(L, 2);
+    sph_snapshot_op *op = new_nameless(L, &remove_type, 2);
+    op->id = (uint64_t)id;
+    return await(L, op);
+}
+
 static const sph_op_type rename_type = {.name = "rbd.snap_rename", .run = sph_snapshot_rename};
 
 /*** image:snapshot_rename(name, new_name) -> true | nil, err
@@ -141,6 +156,7 @@ static int l_image_snapshot_is_protected(lua_State *L) {
 const luaL_Reg sph_image_snapshot_methods[] = {{"snapshots", l_image_snapshots},
                                                {"snapshot_create", l_image_snapshot_create},
                                                {"snapshot_remove", l_image_snapshot_remove},
+                                               {"snapshot_remove_by_id", l_image_snapshot_remove_by_id},
                                                {"snapshot_rename", l_image_snapshot_rename},
                                                {"snapshot_protect", l_image_snapshot_protect},
                                                {"snapshot_unprotect", l_image_snapshot_unprotect},

@@ -93,8 +93,11 @@ static int push_permit(lua_State *L, sph_op *op) {
     return 1;
 }
 
-static const sph_op_type acquire_type = {
-    .name = "task.semaphore.acquire", .start = start_acquire, .cancel = cancel_acquire, .push = push_permit};
+static const sph_op_type acquire_type = {.name = "task.semaphore.acquire",
+                                         .flags = SPH_OP_IDLE,
+                                         .start = start_acquire,
+                                         .cancel = cancel_acquire,
+                                         .push = push_permit};
 
 /*** semaphore:acquire() -> Permit
  * Waits, in the order of asking, until one of the n places is free. The permit is given back by release(), or

@@ -1,12 +1,15 @@
 /* siphon.core.system: what Lua cannot ask of a terminal and a process. */
 #include "bind/bind.h"
 
+#include "engine/fault.h"
+
 #include <lauxlib.h>
 
 #include <errno.h>
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
@@ -60,6 +63,25 @@ static int l_system_hostname(lua_State *L) {
     return 1;
 }
 
+/*** system.user() -> string
+ * The name of the user that the process runs as, or its number when it has no name. */
+static int l_system_user(lua_State *L) {
+    struct passwd entry, *found = NULL;
+    char buffer[4096];
+    if (getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) == 0 && found)
+        lua_pushstring(L, found->pw_name);
+    else
+        lua_pushfstring(L, "%d", (int)geteuid());
+    return 1;
+}
+
+/*** system.fault_step(name)
+ * The points at which a fault may be asked for (SIPHON_FAULT, core/engine/fault.h) belong to this step from now on. */
+static int l_system_fault_step(lua_State *L) {
+    sph_fault_step(luaL_checkstring(L, 1));
+    return 0;
+}
+
 /*** system.time() -> seconds
  * Since 1970, with fractions. */
 static int l_system_time(lua_State *L) {
@@ -96,10 +118,17 @@ static int l_system_free_space(lua_State *L) {
 }
 
 int sph_open_system(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"isatty", l_system_isatty}, {"width", l_system_width},           {"utf8", l_system_utf8},
-        {"pid", l_system_pid},       {"hostname", l_system_hostname},     {"time", l_system_time},
-        {"random", l_system_random}, {"free_space", l_system_free_space}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"isatty", l_system_isatty},
+                                         {"width", l_system_width},
+                                         {"utf8", l_system_utf8},
+                                         {"pid", l_system_pid},
+                                         {"hostname", l_system_hostname},
+                                         {"time", l_system_time},
+                                         {"random", l_system_random},
+                                         {"free_space", l_system_free_space},
+                                         {"user", l_system_user},
+                                         {"fault_step", l_system_fault_step},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -133,7 +133,8 @@ static void cancel_sleep(sph_op *op) {
     sph_op_complete(op);
 }
 
-static const sph_op_type sleep_type = {.name = "task.sleep", .start = start_sleep, .cancel = cancel_sleep};
+static const sph_op_type sleep_type = {
+    .name = "task.sleep", .flags = SPH_OP_IDLE, .start = start_sleep, .cancel = cancel_sleep};
 
 /*** task.sleep(seconds) -> true
  * Lets the others run meanwhile; 0 just gives them their turn. */

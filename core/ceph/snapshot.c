@@ -38,7 +38,8 @@ void sph_snapshot_create(sph_op *op) {
 void sph_snapshot_remove(sph_op *op) {
     sph_snapshot_op *self = (sph_snapshot_op *)op;
     const sph_place place = place_of(self);
-    int rc = rbd_snap_remove2(self->image->rbd, self->name, 0, sph_image_progress, op);
+    int rc = self->name ? rbd_snap_remove2(self->image->rbd, self->name, 0, sph_image_progress, op)
+                        : rbd_snap_remove_by_id(self->image->rbd, self->id);
     sph_ceph_check(op, rc, &place, rc == -EBUSY ? "it is protected, or has clones" : sph_snapshot_advice(rc),
                    "cannot remove");
 }

@@ -16,7 +16,7 @@ typedef struct {
     sph_image *image;
     const char *name, *new_name;
     uint32_t flags; /* RBD_SNAP_CREATE_ */
-    uint64_t id;    /* of the one made */
+    uint64_t id;    /* of the one made; remove: when there is no name */
     bool is_protected;
 } sph_snapshot_op;
 

@@ -1,3 +1,4 @@
+#include "engine/fault.h"
 #include "engine/internal.h"
 
 #include <lauxlib.h>
@@ -163,6 +164,7 @@ void sph_op_progress_option(lua_State *L, sph_op *op, int idx) {
 }
 
 void sph_op_progress(sph_op *op, uint64_t done, uint64_t total) {
+    sph_fault_progress(op->type->name, done, total, &op->half_told);
     atomic_store(&op->progress_done, done);
     atomic_store(&op->progress_total, total);
     if (!op->progress_post.run)
@@ -188,6 +190,8 @@ static void finish(sph_post *post) {
     if (op->next_flight)
         op->next_flight->prev_flight = op->prev_flight;
     op->done = true;
+    if (!(op->type->flags & (SPH_OP_ABANDON | SPH_OP_SHIELDED | SPH_OP_EMBEDDED | SPH_OP_IDLE)))
+        sph_fault_ended(op->type->name);
     give_up_uses(op);
     if (op->waiter)
         sph_task_wake(op->waiter);

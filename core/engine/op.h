@@ -32,6 +32,8 @@ enum {
     SPH_OP_SHIELDED = 2,
     /* Embedded in a longer-lived struct: never freed by itself. */
     SPH_OP_EMBEDDED = 4,
+    /* Only waits: no point for a fault (fault.h). */
+    SPH_OP_IDLE = 8,
 };
 
 typedef struct sph_op_type {
@@ -63,6 +65,7 @@ struct sph_op {
     atomic_bool progress_posted;
     sph_post progress_post;
     atomic_uint_least64_t progress_due; /* ms; it is reported at most 10 times a second */
+    int half_told;                      /* of fault.h */
     struct lua_State *progress_thread;  /* holds the Lua function, anchored by the anchor; or NULL */
     void **anchor;                      /* the userdata's content while it holds its reference */
 };

@@ -388,8 +388,11 @@ static const sph_op_type join_type = {.name = "task.join",
                                       .push = push_join,
                                       .release = release_join};
 /* A scope's caller waits for the scope's end, which its cancellation brings about. */
-static const sph_op_type scope_type = {
-    .name = "task.scope", .start = start_join, .push = push_join, .release = release_join};
+static const sph_op_type scope_type = {.name = "task.scope",
+                                       .flags = SPH_OP_IDLE,
+                                       .start = start_join,
+                                       .push = push_join,
+                                       .release = release_join};
 
 static int wait_for(lua_State *L, sph_task *task, const sph_op_type *type) {
     join_op *join = sph_op_new(L, type, sizeof *join);
