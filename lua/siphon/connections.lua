@@ -71,6 +71,13 @@ function Connections:cluster(fsid)
   return nil, errors.new("cluster.unknown", nil, text, { where = { cluster = fsid } })
 end
 
+--- How blocklists name this process: { { fsid, address }, ... }, one for each cluster.
+function Connections:addresses()
+  local list = {}
+  for fsid, cluster in pairs(self.clusters) do list[#list + 1] = { fsid = fsid, address = cluster.address } end
+  return list
+end
+
 local function no_pool(cluster, name, err)
   if not err:is("ENOENT") then return err end
   local names = {}

@@ -17,7 +17,8 @@ local siphon = {
 local MODULES = {
   task = "siphon.task", spec = "siphon.spec", units = "siphon.units", json = "siphon.json", facts = "siphon.facts",
   policies = "siphon.policy", routes = "siphon.routes", clouds = "siphon.clouds", glance = "siphon.glance",
-  keystone = "siphon.keystone", cinder = "siphon.cinder", sinks = "siphon.sinks", testing = "siphon.testing",
+  keystone = "siphon.keystone", cinder = "siphon.cinder", jobs = "siphon.jobs", sinks = "siphon.sinks",
+  testing = "siphon.testing",
 }
 
 -- Functions that live in a module: siphon.copy is require("siphon.copy").copy.

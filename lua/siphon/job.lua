@@ -4,6 +4,9 @@
 -- failure, on cancellation and when a route gives up, the undos of what was begun run in reverse, shielded
 -- from cancellation.
 --
+-- A job that was cut off is taken up again by going through the same steps with its record (see siphon.replay): those
+-- that are done there are passed over.
+--
 -- Inside a job an expected failure is raised (`assert(image:flatten())` keeps the error object); siphon.copy
 -- turns it back into nil and an error.
 --
@@ -24,6 +27,7 @@ local errors = require "siphon.errors"
 local event = require "siphon.event"
 local journals = require "siphon.journal"
 local progress = require "siphon.progress"
+local replay = require "siphon.replay"
 local undo = require "siphon.undo"
 
 local job = {}
@@ -47,7 +51,7 @@ function job.new(request)
   return setmetatable({
     id = id, request = request, started = core.task.now(), entries = {}, left_behind = {},
     bytes = { copied = 0, through_host = 0 },
-    journal = request.journal or journals.memory(),
+    journal = request.journal or journals.memory(), header = {}, story = {}, position = 0,
     events = event.emitter(id, request.on_event and { request.on_event } or {}),
   }, Job)
 end
@@ -59,18 +63,38 @@ function Job:emit_step(name, state, fields)
 end
 
 -- Raises when the record cannot be written: nothing may happen that it does not tell.
+function Job:put(key, value)
+  local ok, err = self.journal:put(key, value)
+  if ok then return end
+  if err:is "lease.lost" then self.lost = err end
+  error(err, 0)
+end
+
 function Job:write(entry)
-  local ok, err = self.journal:put(("step.%04d"):format(entry.number), entry)
-  if not ok then error(err, 0) end
+  self:put(("step.%04d"):format(entry.number), entry)
+end
+
+--- Adds to what the record says of the whole job: plain data.
+function Job:remember(fields)
+  for key, value in pairs(fields) do self.header[key] = value end
+  self:put("job", self.header)
+end
+
+--- Adds a line to the job's story, { text, time? }, to be written with the next entry.
+function Job:tell(line)
+  line.time = line.time or core.system.time()
+  self.story[#self.story + 1] = line
+  if self.journal.put_later then self.journal:put_later(("story.%04d"):format(#self.story), line) end
 end
 
 function Job:begin(name, plan)
   local entry = {
-    number = #self.entries + 1, step = name, state = "started", detail = plan.detail,
+    number = #self.entries + 1, step = name, state = "started", detail = plan.detail, began = core.system.time(),
     undo = plan.undo and plan.undo[1], data = plan.undo and plan.undo[2], holds = plan.holds,
   }
+  core.system.fault_step(name)
   self:write(entry)
-  self.entries[entry.number] = entry
+  self.entries[entry.number], self.position = entry, entry.number
   self:emit_step(name, "started", { detail = plan.detail })
   return entry
 end
@@ -80,7 +104,7 @@ local function is_untouched(err, codes)
 end
 
 function Job:fail(entry, err, plan, seconds)
-  entry.state = "failed"
+  entry.state, entry.seconds = "failed", seconds
   if is_untouched(err, plan.untouched) then entry.undo = nil end
   self:emit_step(entry.step, "failed", {
     detail = entry.detail, seconds = seconds, error = errors.plain(err),
@@ -88,6 +112,31 @@ function Job:fail(entry, err, plan, seconds)
   -- The undo stays on record if this cannot be written, which is the safe side.
   core.task.shield(function() pcall(self.write, self, entry) end)
   error(err, 0)
+end
+
+-- Calls plan.act and records how it went.
+function Job:act(entry, plan)
+  local began, hash = core.task.now(), self.hash
+  local before = { copied = self.bytes.copied, through_host = self.bytes.through_host }
+  local function note(fields)
+    for key, value in pairs(fields) do entry.data[key] = value end
+    self:write(entry)
+  end
+  local results = table.pack(xpcall(plan.act, errors.handler, note))
+  local err = results[2]
+  if results[1] and results[2] == nil and errors.is(results[3]) then results[1], err = false, results[3] end
+  local seconds = core.task.now() - began
+  if not results[1] then self:fail(entry, err, plan, seconds) end
+  entry.state, entry.seconds = "done", seconds
+  if plan.keep then entry.result = results[2] end
+  if self.bytes.copied > before.copied or self.bytes.through_host > before.through_host then
+    entry.bytes = { copied = self.bytes.copied - before.copied,
+      through_host = self.bytes.through_host - before.through_host }
+  end
+  if self.hash ~= hash then entry.hash = self.hash end
+  self:write(entry)
+  self:emit_step(entry.step, "done", { detail = plan.detail, seconds = seconds })
+  return table.unpack(results, 2, results.n)
 end
 
 --- Does one step: records its undo, calls `act`, records the result. Returns what `act` returns; raises its
@@ -98,36 +147,30 @@ end
 --   undo        { name, data }: see siphon.undo
 --   untouched   codes of errors which prove that the step had no effect, so that nothing is undone
 --   holds       names of earlier steps that must not be undone if this one cannot be
+-- and for when the job was cut off and is taken up again (see siphon.replay):
+--   keep        its result is plain data, and part of the record
+--   still       function(data): whether the effect of a step that was done is still there (default: it is)
+--   found       function(data): the result when a step that was cut off had its effect all the same, else nil
+--   again       a step that was cut off may simply be done once more; without it, it is undone first
+--   restart     a step that was cut off cannot be gone on with: its route is undone, and begun again
 function Job:step(name, plan)
   core.task.checkpoint()
-  local entry = self:begin(name, plan)
-  local began = core.task.now()
-  local function note(fields)
-    for key, value in pairs(fields) do entry.data[key] = value end
-    self:write(entry)
-  end
-  local results = table.pack(xpcall(plan.act, errors.handler, note))
-  local err = results[2]
-  if results[1] and results[2] == nil and errors.is(results[3]) then results[1], err = false, results[3] end
-  local seconds = core.task.now() - began
-  if not results[1] then self:fail(entry, err, plan, seconds) end
-  entry.state = "done"
-  self:write(entry)
-  self:emit_step(name, "done", { detail = plan.detail, seconds = seconds })
-  return table.unpack(results, 2, results.n)
+  local entry, result = replay.find(self, name, plan)
+  if entry and entry.state ~= "started" then return result end
+  return self:act(entry or self:begin(name, plan), plan)
 end
 
 -- Runs the undo of one entry; returns the state that follows and, for "kept", why.
-function Job:undo_entry(entry)
-  local ran, result, err = pcall(core.task.timeout, UNDO_TIMEOUT, undo.run, entry.undo, entry.data,
-    self.connections)
+function Job:undo_entry(entry, rewind)
+  local run = rewind and undo.rewind or undo.run
+  local ran, result, err = pcall(core.task.timeout, UNDO_TIMEOUT, run, entry.undo, entry.data, self.connections)
   if not ran then result, err = nil, errors.handler(result) end
   if result == true then return "undone" end
   return "kept", result == "kept" and err or tostring(err), result ~= "kept" and err or nil
 end
 
 function Job:settle(entry, state, reason, err)
-  entry.state = state
+  entry.state, entry.reason, entry.settled = state, reason, core.system.time()
   pcall(self.write, self, entry)
   local text = state == "kept" and undo.thing or undo.text
   self:emit_step(entry.step, state, { detail = text(entry.undo, entry.data), reason = reason })
@@ -139,40 +182,61 @@ function Job:settle(entry, state, reason, err)
   end
 end
 
+-- Says in the record that the undo is about to run, which is also how this process learns that the job is another's by
+-- now: then it must not. Any other trouble with the record is none of the undo's: it gives back room on a full pool.
+function Job:may_undo(entry)
+  core.system.fault_step(entry.step .. ".undo")
+  entry.state = "undoing"
+  pcall(self.write, self, entry)
+  return self.lost == nil
+end
+
 local SETTLED = { undone = true, kept = true, released = true }
 
 --- Undoes, in reverse, every step after number `from` (default: all) that was begun and is not settled yet.
 -- What cannot be undone is told in events and in `left_behind`; the others are undone all the same.
-function Job:undo(from)
+-- options.kept_too: also what an earlier undo could not; options.rewind: so that it can be done again (see
+-- siphon.replay).
+function Job:undo(from, options)
+  options = options or {}
   core.task.shield(function()
     -- What a cancelled task held in its hands is garbage by now; collecting it closes its handles.
     collectgarbage()
     local held = {}
     for number = #self.entries, (from or 0) + 1, -1 do
       local entry = self.entries[number]
-      if entry.undo and not SETTLED[entry.state] then
+      local settled = SETTLED[entry.state] and not (options.kept_too and entry.state == "kept")
+      if entry.undo and not settled then
         local state, reason, err
         if held[entry.step] then
           state, reason = "kept", ("it belongs to what step %s left behind"):format(held[entry.step])
+        elseif self:may_undo(entry) then
+          state, reason, err = self:undo_entry(entry, options.rewind)
         else
-          state, reason, err = self:undo_entry(entry)
+          return
         end
         if state == "kept" then
           for _, name in ipairs(entry.holds or {}) do held[name] = entry.step end
         end
         self:settle(entry, state, reason, err)
+      elseif from and not entry.undo then
+        entry.state = "undone" -- what it did went with what the others did; the job goes on without it
+        pcall(self.write, self, entry)
       end
     end
+    self.position = #self.entries
   end)
 end
 
---- Undoes the step of that name because it is no longer needed (the source's snapshot, at the end of a copy).
--- Does nothing when there was none. A failure does not fail the job: it is told as "kept".
-function Job:release(name)
+--- Undoes the step of that name because it is no longer needed (the source's snapshot, at the end of a copy). Does
+-- nothing when there was none. A failure does not fail the job: it is told as "kept". `as`: the state that the step
+-- is in afterwards (default: "released").
+function Job:release(name, as)
   for _, entry in ipairs(self.entries) do
     if entry.step == name and entry.undo and not SETTLED[entry.state] then
+      if not self:may_undo(entry) then error(self.lost, 0) end
       local state, reason, err = self:undo_entry(entry)
-      self:settle(entry, state == "undone" and "released" or state, reason, err)
+      self:settle(entry, state == "undone" and (as or "released") or state, reason, err)
     end
   end
 end

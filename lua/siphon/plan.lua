@@ -26,11 +26,12 @@ local function load_policy(request)
 end
 
 --- Connects and looks: { request, policy, connections, source, target, facts }, or nil and an error. close()
--- gives everything back.
-function plan.look(request)
-  local self = setmetatable({ request = request }, Situation)
+-- gives everything back. open: connections that are there already; they are closed with the rest, but not on failure.
+function plan.look(request, open)
+  local self = setmetatable({ request = request, connections = open }, Situation)
   local ok, err = self:open()
   if not ok then
+    if open then self.connections = nil end
     self:close()
     return nil, err
   end
@@ -41,7 +42,7 @@ function Situation:open()
   local err
   self.policy, err = load_policy(self.request)
   if not self.policy then return nil, err end
-  self.connections, err = connections.open(self.request)
+  if not self.connections then self.connections, err = connections.open(self.request) end
   if not self.connections then return nil, err end
   self.source, err = sources.open(self.connections, self.request.source)
   if not self.source then return nil, err end

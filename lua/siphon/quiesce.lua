@@ -4,6 +4,7 @@
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local replay = require "siphon.replay"
 
 local quiesce = {}
 
@@ -29,8 +30,8 @@ local function freeze(job)
 end
 
 -- A guest that stays frozen is worse than a copy that fails, so a thaw that fails fails the job.
-local function thaw(job)
-  job:release "source.freeze"
+local function thaw(job, as)
+  job:release("source.freeze", as)
   for _, left in ipairs(job.left_behind) do
     if left.step == "source.freeze" then
       errors.raise("command.failed", "job.thaw", "the thaw failed, and the guest may still be frozen: " .. left.reason)
@@ -42,6 +43,14 @@ end
 -- thaw follows at once, before anything is undone, whatever became of fn.
 function quiesce.around(job, fn)
   if not job.request.freeze_command then return fn(job) end
+  -- A job that was cut off in between: the thaw is made up for, and the freeze is repeated if there is no snapshot yet.
+  if job.resumed then
+    thaw(job, "undone")
+    if replay.has_done(job, "source.snapshot") then
+      replay.pass(job, "source.freeze")
+      return fn(job)
+    end
+  end
   freeze(job)
   local ok, result = xpcall(fn, errors.handler, job)
   core.task.shield(thaw, job)

@@ -17,7 +17,8 @@ local OPTIONS = {
   freeze_command = "string", thaw_command = "string",
   target_conf = "string", target_id = "string", target_keyring = "string",
   conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
-  connection = "any", glance = "any", journal = "table", on_event = "function",
+  connection = "any", glance = "any", on_event = "function",
+  journal_pool = "string", no_journal = "boolean", resume = "boolean",
   os_cloud = "string", os_region_name = "string", os_interface = "string", os_service_cloud = "string",
 }
 for option, kind in pairs(image_options.TYPES) do OPTIONS[option] = kind end
@@ -82,6 +83,29 @@ local function check_way(asked)
   local ok, option, problem = osd_options.check(asked)
   if not ok then return usage(("--%s %s"):format(option:gsub("_", "-"), problem)) end
   return true
+end
+
+-- Handles, and what depends on who runs the job.
+local NOT_RECORDED = {
+  connection = true, glance = true, on_event = true, resume = true, no_journal = true, journal_pool = true,
+  conf = true, cluster = true, id = true, name = true, keyring = true,
+}
+
+local function absolute(path)
+  local here = os.getenv "PWD"
+  if not here or not path:find "/" or path:sub(1, 1) == "/" then return path end
+  return here .. "/" .. path
+end
+
+--- The options that another process needs to do the same, as plain data.
+function request.record(options)
+  local record = {}
+  for key, value in pairs(options) do
+    if not NOT_RECORDED[key] then record[key] = key ~= "properties" and type(value) == "table" and
+      getmetatable(value) and tostring(value) or value end
+  end
+  if record.policy then record.policy = absolute(record.policy) end
+  return record
 end
 
 --- Checks the options of siphon.copy and siphon.plan (documented there). Misuse (an unknown key, a wrong

@@ -31,6 +31,7 @@ local RUNNING = {
   ["glance.active"] = "waiting until the image is active",
 }
 
+--- What is going on while the step of that event, or entry of a record, runs.
 local function running_text(e)
   return RUNNING[e.step] or e.detail or e.step
 end
@@ -48,6 +49,8 @@ local function step_text(e)
   if e.reason then text = text .. ": " .. e.reason end
   return text
 end
+
+sinks.running_text = running_text
 
 --- The sentence that ends a copy: where the result is, how long it took, what passed through this host.
 function sinks.summary(e)

@@ -8,6 +8,7 @@
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local replay = require "siphon.replay"
 local source = require "siphon.source"
 
 local snapshot = {}
@@ -52,13 +53,22 @@ local function check_owner(job)
   })
 end
 
+-- Whether the source has the snapshot of that name, the same one, and protected.
+local function is_held(job, name, id)
+  local image <close> = core.rbd.open(job.source.pool, { id = job.source.info.id })
+  local record = image and find_by_name(image, name)
+  return record ~= nil and record.id == id and record.protected
+end
+
 -- Takes the job's own snapshot.
 local function take(job)
   local name = "siphon-" .. job.id
   return job:step("source.snapshot", {
     detail = ("snapshot %s@%s"):format(tostring(job.source.spec), name),
     undo = { "remove_snapshot", data_of(job, { snapshot = name }) },
-    untouched = { "source.owner_silent" },
+    untouched = { "source.owner_silent", "EPERM", "EACCES", "EROFS" },
+    keep = true,
+    still = function(data) return is_held(job, name, data.snapshot_id) end,
     act = function(note)
       local image <close>, err = open_for_writing(job)
       if not image then return nil, explain(err, job, "take a snapshot") end
@@ -74,10 +84,12 @@ end
 
 -- Protects the user's snapshot for as long as the job takes.
 local function hold(job, record)
-  if record.protected then return record end
+  if record.protected and not replay.has_done(job, "source.protect") then return record end
   return job:step("source.protect", {
     detail = ("snapshot %s protected for the time being"):format(tostring(job.source.spec)),
     undo = { "unprotect_snapshot", data_of(job, { snapshot = record.name, snapshot_id = record.id }) },
+    keep = true, again = true,
+    still = function() return is_held(job, record.name, record.id) end,
     act = function()
       local image <close>, err = open_for_writing(job)
       if not image then return nil, explain(err, job, "protect a snapshot") end

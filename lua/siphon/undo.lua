@@ -5,6 +5,9 @@
 -- job's: ids are compared where the step could learn one, and the names that a job makes up are its own.
 -- Returns true; or "kept" and a reason when the thing is somebody else's by now; or nil and an error, and
 -- then it may be tried again.
+--
+-- A job that is taken up again may go back a few steps and do them anew. An action whose `rewind` is false cannot be
+-- made undone for that; one that has a function there is undone by it instead.
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
@@ -49,9 +52,9 @@ local function snapshot_text(data)
   return ("%s@%s"):format(image_text(data), data.snapshot)
 end
 
--- Calls fn(image, record) with the snapshot that the data speak of. The image is looked up by its id where
--- that is known (it may have been renamed, or moved to the trash).
-local function with_snapshot(data, connections, fn)
+-- Calls fn(image, record) with the snapshot that the data speak of, or when there is none absent(image, list, data).
+-- The image is looked up by its id where that is known (it may have been renamed, or moved to the trash).
+local function with_snapshot(data, connections, absent, fn)
   local pool, err = pool_of(data, connections)
   if not pool then return gone(nil, err) end
   local image <close>, problem = core.rbd.open(pool, data.image_id and { id = data.image_id } or data.image,
@@ -60,7 +63,7 @@ local function with_snapshot(data, connections, fn)
   local list, failure = image:snapshots()
   if not list then return nil, failure end
   local record = source.find_snapshot(list, data.snapshot)
-  if not record then return true end
+  if not record then return absent(image, list, data) end
   if data.snapshot_id and record.id ~= data.snapshot_id then
     return "kept", "it is another snapshot of the same name"
   end
@@ -69,10 +72,21 @@ end
 
 local actions = {}
 
+-- librbd moves a snapshot to the trash namespace before it removes it: one whose removal was cut off is found there,
+-- by its id alone.
+local function remove_from_trash(image, list, data)
+  for _, record in ipairs(list) do
+    if record.id == data.snapshot_id and record.namespace == "trash" then
+      return gone(retry_busy(function() return image:snapshot_remove_by_id(record.id) end))
+    end
+  end
+  return true
+end
+
 actions.remove_snapshot = {
   thing = function(data) return "snapshot " .. snapshot_text(data) end, done = "removed",
   run = function(data, connections)
-    return with_snapshot(data, connections, function(image, record)
+    return with_snapshot(data, connections, remove_from_trash, function(image, record)
       if record.protected then
         local ok, err = retry_busy(function() return image:snapshot_unprotect(record.name) end)
         if not ok and not err:is("EINVAL") then return gone(nil, err) end
@@ -85,7 +99,8 @@ actions.remove_snapshot = {
 actions.unprotect_snapshot = {
   thing = function(data) return "protection of " .. snapshot_text(data) end, done = "taken back",
   run = function(data, connections)
-    return with_snapshot(data, connections, function(image, record)
+    local function is_gone() return true end
+    return with_snapshot(data, connections, is_gone, function(image, record)
       if not record.protected then return true end
       local ok, err = image:snapshot_unprotect(record.name)
       if not ok and err:is("EBUSY") then return "kept", "it has a clone by now" end
@@ -184,6 +199,7 @@ end
 
 actions.delete_glance_image = {
   thing = function(data) return "Glance image " .. data.image_id end, done = "deleted",
+  rewind = false, -- Glance takes an id once
   run = function(data, connections) return when_back(is_away, delete_image, data, connections) end,
 }
 
@@ -206,9 +222,29 @@ actions.restore_glance_image = {
   end,
 }
 
+local QUEUED_WAIT, QUEUED_LOOK = 120, 0.5 -- seconds; Glance gives up an upload as soon as the connection is cut
+
+-- Whether the record is without data and may be given some; it is waited for while Glance cleans up after an upload.
+local function is_queued(data, connections)
+  local client, err = connections:glance()
+  if not client then return nil, err end
+  local deadline = core.task.now() + QUEUED_WAIT
+  while true do
+    local image, problem = client:show(data.image_id)
+    if not image then return nil, problem end
+    if image.status == "queued" then return true end
+    if image.status ~= "saving" or core.task.now() > deadline then
+      return nil, errors.new("glance.conflict", "undo.is_queued", ("the Glance image is %s, not queued"):format(
+        image.status), { where = { image_id = data.image_id } })
+    end
+    core.task.sleep(QUEUED_LOOK)
+  end
+end
+
 -- Glance takes no data back: a record that has some stays, and so does the RBD image.
 actions.give_back_glance_image = {
   thing = function(data) return "data of the Glance image " .. data.image_id end, done = "not taken",
+  rewind = is_queued,
   run = function(data, connections)
     local client, err = connections:glance()
     if not client then return nil, err end
@@ -242,6 +278,7 @@ actions.unprotect_glance_image = {
 -- the record is gone, an image of that name belongs to nobody; one with a snapshot is complete, and not touched.
 actions.delete_upload = {
   thing = function(data) return "Glance image " .. data.image_id end, done = "deleted",
+  rewind = is_queued,
   run = function(data, connections)
     local deleted, err = when_back(is_disturbed, delete_image, data, connections)
     if not deleted or not data.pool then return deleted, err end
@@ -286,6 +323,16 @@ end
 --- What the undo does, for people: "snapshot volumes/vm1@siphon-1 removed".
 function undo.text(name, data)
   return actions[name].thing(data) .. " " .. actions[name].done
+end
+
+--- Whether a step with that undo can be undone so that it can be done again.
+function undo.can_rewind(name)
+  return actions[name] ~= nil and actions[name].rewind ~= false
+end
+
+--- Undoes a step so that it can be done again.
+function undo.rewind(name, data, connections)
+  return (actions[name].rewind or actions[name].run)(data, connections)
 end
 
 --- Runs the undo of that name on the data. An unknown name (a record of a later version) is an error.

@@ -184,7 +184,11 @@ describe("a copy that fails", function()
       assert.same({ "glance.register", "target.seal", "target.create", "glance.create" }, left)
       assert.same({ "source.snapshot" }, states(result.out, "undone"))
       assert.equal("true", bed.rbd("snap ls images/" .. id)[1].protected)
-      bed.remove("images/" .. id)
+      -- The record stays, so that it can be undone once Glance lets go of it.
+      glance {}
+      local undone = command.run({ "undo", result.err:match "`siphon undo (%S+)`", "--quiet" },
+        { env = { OS_ENDPOINT = server.url, OS_AUTH_TYPE = "none" } })
+      assert.equal(0, undone.code, undone.err)
     end)
 
     it("that is down, says so", function()

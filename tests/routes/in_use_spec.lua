@@ -4,6 +4,7 @@ local bed = require "support.bed"
 local command = require "support.command"
 local copy = require "siphon.copy"
 local core = require "siphon.core"
+local jobs = require "siphon.jobs"
 
 describe("a volume", function()
   local before
@@ -159,10 +160,17 @@ describe("a volume", function()
 
     it("fails, and says so, when it cannot be thawed", function()
       local spec = volume()
-      local result, err = copy.copy(options(spec, { thaw_command = "echo no >&2; exit 1" }))
+      local thawed = log .. ".thawed"
+      local result, err = copy.copy(options(spec, { thaw_command = "test -e " .. thawed }))
       assert.is_nil(result)
       assert.matches("may still be frozen", err.message)
       assert.same({}, bed.rbd("snap ls " .. spec))
+      -- It stays on record, until the thaw succeeds.
+      local id = err.message:match "`siphon undo (%S+)`"
+      assert.matches("freeze", select(2, jobs.undo(id)).message)
+      assert(io.open(thawed, "w")):close()
+      assert.is_true(jobs.undo(id))
+      os.remove(thawed)
     end)
 
     it("takes both commands, and no snapshot of the user's", function()

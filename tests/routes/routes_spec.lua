@@ -11,21 +11,15 @@ describe("the route", function()
   local before
   local volumes, images = {}, {}
 
-  -- An image that leans on the volume's pool is read there by Glance too.
-  local function let_glance_read(pools)
-    bed.admin(("ceph auth caps client.glance mon 'profile rbd' osd '%s'"):format(pools))
-    command.shell(("tests/testbed/testbed glance --dir %s"):format(bed.directory))
-  end
-
   setup(function()
     before = bed.inventory()
-    let_glance_read "profile rbd pool=images, profile rbd-read-only pool=volumes"
+    bed.let_glance_read(bed.GLANCE_READS_VOLUMES)
   end)
 
   teardown(function()
     for _, id in ipairs(images) do bed.delete_glance_image(id) end
     for i = #volumes, 1, -1 do bed.remove(command.quote(volumes[i])) end
-    let_glance_read "profile rbd pool=images"
+    bed.let_glance_read()
     bed.assert_unchanged(before)
   end)
 

@@ -30,6 +30,15 @@ function bed.pool(name, namespace)
   return assert(bed.cluster():pool(name, { namespace = namespace }))
 end
 
+--- Gives Glance's own Ceph user these rights; the default is what `testbed up` gives it.
+function bed.let_glance_read(osd)
+  bed.admin(("ceph auth caps client.glance mon 'profile rbd' osd '%s'"):format(osd or "profile rbd pool=images"))
+  command.shell(("tests/testbed/testbed glance --dir %s"):format(bed.directory))
+end
+
+--- What an image that leans on the volume's pool needs of it.
+bed.GLANCE_READS_VOLUMES = "profile rbd pool=images, profile rbd-read-only pool=volumes"
+
 local counter = 0
 
 --- A name that no other spec uses.
@@ -124,6 +133,7 @@ end
 local KEPT = {
   rbd_directory = true, rbd_info = true, rbd_children = true, rbd_trash = true, rbd_task = true,
   rbd_namespace = true, rbd_mirroring = true, rbd_group_directory = true,
+  ["siphon.jobs"] = true, -- the history of jobs; a job that is not done has an object of its own
 }
 
 --- The same of what a copy can leave behind: every object outside of namespaces, and Glance's images. Within this

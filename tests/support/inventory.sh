@@ -1,6 +1,7 @@
 #!/bin/bash
 # Lists all that a bed holds: pools with each of their objects, users, blocklist, Glance's images and files. Two lists
-# are equal when nothing was left behind in between. Objects that librbd makes once in a pool, and keeps, are left out.
+# are equal when nothing was left behind in between. Objects that librbd makes once in a pool, and keeps, are left out; of
+# siphon's list of jobs so is the history, but not a job that is not done.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -9,8 +10,11 @@ admin() { "$here/../testbed/testbed" admin --dir "$TESTBED_DIR" "$@"; }
 admin ceph osd pool ls | sort | while read -r pool; do
   echo "pool $pool"
   admin rados -p "$pool" ls --all |
-    grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring|rbd_group_directory)$' |
+    grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring|rbd_group_directory|siphon\.jobs)$' |
     sed "s/^/$pool /" | sort || true
+  admin rados -p "$pool" ls --all | sed -n 's/\tsiphon\.jobs$//p' | sort | while IFS= read -r namespace; do
+    admin rados -p "$pool" --namespace "$namespace" listomapkeys siphon.jobs | sed -n "s/^job\./$pool unfinished job /p"
+  done
 done
 admin ceph auth ls -f json | jq -r '.auth_dump[].entity | "user " + .' | sort
 admin ceph osd blocklist ls 2>/dev/null | sed 's/ .*//; s/^/fenced /' | sort

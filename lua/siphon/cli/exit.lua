@@ -21,7 +21,7 @@ local BY_CODE = {
     "source.unprotected",
     "policy.not_found", "policy.syntax", "policy.failed", "policy.limit", "policy.invalid", "policy.no_route",
     "glance.bad_request", "glance.not_found", "glance.conflict", "glance.gone", "glance.unsupported",
-    "glance.failed", "cinder.not_found", "script.syntax",
+    "glance.failed", "cinder.not_found", "script.syntax", "job.not_found", "job.over", "job.resume",
   },
   [exit.UNAVAILABLE] = {
     "rados.unreachable", "ENOSPC", "EDQUOT", "ESHUTDOWN", "EIO", "ECONNREFUSED",
@@ -31,7 +31,10 @@ local BY_CODE = {
     "qemu.failed", "command.failed",
   },
   [exit.INTERNAL] = { "lua.error", "misuse" },
-  [exit.TRY_AGAIN] = { "timeout", "mgr.task", "source.owner_silent", "http.timeout", "EBUSY", "ETIMEDOUT", "EAGAIN" },
+  [exit.TRY_AGAIN] = {
+    "timeout", "mgr.task", "source.owner_silent", "http.timeout", "EBUSY", "ETIMEDOUT", "EAGAIN", "job.held",
+    "lease.lost",
+  },
   [exit.NO_PERMISSION] = {
     "EPERM", "EACCES", "EROFS", "rados.auth", "glance.unauthorized", "glance.forbidden",
     "keystone.unauthorized", "keystone.forbidden", "keystone.project",
@@ -42,7 +45,7 @@ local BY_CODE = {
     "keystone.version", "keystone.redirect", "keystone.scope", "keystone.catalog",
     "cinder.bad_request", "cinder.version",
   },
-  [exit.INTERRUPTED] = { "cancelled" },
+  [exit.INTERRUPTED] = { "cancelled", "job.cancelled" },
 }
 
 --- The exit code for an error object.

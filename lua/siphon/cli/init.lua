@@ -7,6 +7,11 @@ local cli = {}
 local COMMANDS = {
   { "copy", "copy a volume to a Glance image or to another RBD image" },
   { "plan", "say what `copy` would do, and why" },
+  { "jobs", "list the jobs of the cluster: running, abandoned, failed" },
+  { "job", "say what happened in one job, and what can be done about it" },
+  { "resume", "go on with a job that was cut off" },
+  { "undo", "take back what a job did that was cut off" },
+  { "cancel", "have a job stopped and undone, on whatever host it runs" },
   { "doctor", "say what works here and what does not, and what to do" },
   { "policies", "list the policies and where each was found" },
   { "policy", "check a policy against sample situations, or run its specs" },

@@ -52,6 +52,20 @@ local function seconds(text)
   return require("siphon.units").parse_duration(text)
 end
 
+--- Where the records of jobs are.
+function options.journal_pool(parser)
+  return parser:option("--journal-pool", "Pool, or POOL/NAMESPACE, of the jobs' records (default: the source's).")
+    :argname "POOL"
+end
+
+--- What a copy does about its record.
+function options.journal(parser)
+  parser:group("The job's record",
+    parser:flag("--resume", "Go on with the unfinished job of the same source and target, if there is one."),
+    options.journal_pool(parser),
+    parser:flag("--no-journal", "Keep no record in the cluster: nobody can go on when this process is cut off."))
+end
+
 --- What `copy` and `plan` have in common.
 function options.copy(parser)
   parser:argument("source", "The volume: POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].")
@@ -66,6 +80,7 @@ function options.copy(parser)
       :convert(seconds),
     parser:flag("--no-space-check", "Begin even when the pool may run full."))
   options.osd_copy(parser)
+  options.journal(parser)
   options.ways(parser)
   openstack.image(parser)
   openstack.cloud(parser)
@@ -107,10 +122,7 @@ function options.ways(parser)
     parser:flag("--allow-encrypted", "Copy the bytes of a LUKS volume as they are."),
     parser:option("--freeze-command", "Run this just before the snapshot is taken..."):argname "COMMAND",
     parser:option("--thaw-command", "... and this right after it, whatever happens."):argname "COMMAND",
-    parser:option("--target-conf", "Configuration file of the target's cluster, when it is another one.")
-      :argname "FILE",
-    parser:option("--target-id", "Client id there."):argname "ID",
-    parser:option("--target-keyring", "Path to the keyring for it."):argname "FILE")
+    options.second_cluster(parser))
 end
 
 --- The options of siphon.copy from parsed arguments.
@@ -127,9 +139,30 @@ function options.request(arguments)
     source = arguments.source, target = arguments.target, policy = arguments.policy, route = arguments.route,
     pool = arguments.pool, image_id = arguments.image_id, timeout = arguments.timeout,
     check_space = not arguments.no_space_check,
+    journal_pool = arguments.journal_pool, no_journal = arguments.no_journal, resume = arguments.resume,
     conf = arguments.conf, cluster = arguments.cluster, id = arguments.id, name = arguments.name,
     keyring = arguments.keyring,
   })
+end
+
+--- What a command that looks at jobs, or takes one over, says of its caller: the options of siphon.jobs.
+function options.caller(arguments)
+  local asked = {}
+  for _, name in ipairs {
+    "conf", "cluster", "id", "name", "keyring", "journal_pool", "os_cloud", "os_region_name", "os_interface",
+    "os_service_cloud", "target_conf", "target_id", "target_keyring",
+  } do
+    asked[name] = arguments[name]
+  end
+  return asked
+end
+
+--- The options of a second cluster.
+function options.second_cluster(parser)
+  return parser:option("--target-conf", "Configuration file of the target's cluster, when it is another one.")
+      :argname "FILE",
+    parser:option("--target-id", "Client id there."):argname "ID",
+    parser:option("--target-keyring", "Path to the keyring for it."):argname "FILE"
 end
 
 --- Calls fn; when --help was asked for, prints it and returns 0.

@@ -5,6 +5,7 @@
 local conditions = require "siphon.routes.conditions"
 local core = require "siphon.core"
 local qemu = require "siphon.qemu"
+local replay = require "siphon.replay"
 local units = require "siphon.units"
 
 local function check_format(facts)
@@ -42,9 +43,10 @@ local function make_directory(path)
   return nil, core.error { code = "EACCES", op = "job.scratch", message = (result.errors:gsub("\n.*", "")) }
 end
 
+-- Nil when there is no such file.
 local function size_of(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:seek "end"
+  local file <close> = io.open(path, "rb")
+  return file and file:seek "end"
 end
 
 return {
@@ -79,9 +81,13 @@ return {
     local format = request.disk_format
     local directory = ("%s/siphon-%s"):format(job.facts.host.scratch, job.id)
     local path = ("%s/image.%s"):format(directory, format)
-    job:step("scratch.convert", {
+    local size = job:step("scratch.convert", {
       detail = ("converted to %s"):format(format),
       undo = { "remove_scratch", { directory = directory, path = path, host = core.system.hostname() } },
+      keep = true,
+      still = function(data)
+        return replay.has_done(job, "glance.upload") or data.host == core.system.hostname() and size_of(path) ~= nil
+      end,
       act = function()
         assert(make_directory(directory))
         local pool = job.source.pool
@@ -90,9 +96,9 @@ return {
         assert(qemu.convert(url, path, {
           format = format, compress = request.compress, format_options = request.format_options, progress = meter,
         }))
+        return assert(size_of(path))
       end,
     })
-    local size = size_of(path)
     job.target:upload(job, { file = path }, { size = size, counted = job.facts.source.allocated })
     job:release "scratch.convert"
   end,

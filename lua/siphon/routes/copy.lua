@@ -44,6 +44,7 @@ return {
     })
     job:step("target.copy", {
       detail = "data copied",
+      again = true, -- what is there already is of the same snapshot
       act = function()
         local from <close> = assert(job:open_source())
         local to <close> = assert(place:open { read_only = false })

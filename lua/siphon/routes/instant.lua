@@ -35,7 +35,7 @@ return {
 
   finish = function(job)
     cloning.flatten_by_mgr(job)
-    job:step("target.verify_flat", { detail = "no parent left", act = function()
+    job:step("target.verify_flat", { detail = "no parent left", again = true, act = function()
       for _, at in ipairs { false, job.target.SNAPSHOT or false } do
         local image <close> = assert(job.target.place:open { snapshot = at or nil })
         if assert(image:info()).parent then

@@ -79,11 +79,15 @@ return {
     })
     job:step("target.copy", {
       detail = "copied by the OSDs",
+      again = true, -- from the last checkpoint on, which is kept in the target
       act = function()
         local from <close> = assert(job:open_source())
         local options = options_of(job.request, job.situation.policy.table.osd_copy)
         options.progress = job:meter("target.copy", "copying")
         local moved, err = from:osd_copy(place.pool, place.name, options)
+        -- A job that was cut off between the end of the copying and the record of it: a target that is compared and
+        -- cleared for use is no unfinished copy any more.
+        if not moved and err:is "EEXIST" and job.resumed then return end
         if not moved and err:is "source.changed" then
           err = errors.explain(err, err.message .. "; copy it again from a snapshot that stays")
         end

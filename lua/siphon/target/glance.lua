@@ -125,9 +125,9 @@ function Target:seal(job)
   job:step("target.seal", {
     detail = ("snapshot %s@%s, protected"):format(self.place:text(), SNAPSHOT),
     undo = { "remove_snapshot", self.place:data { snapshot = SNAPSHOT } },
-    act = function()
+    act = function(note)
       local image <close> = assert(self.place:open { read_only = false })
-      assert(image:snapshot_create(SNAPSHOT))
+      note { snapshot_id = assert(image:snapshot_create(SNAPSHOT)) }
       assert(image:snapshot_protect(SNAPSHOT))
     end,
   })
@@ -136,7 +136,7 @@ end
 --- The copy has the size of the source's snapshot, no parent, no metadata, and is sealed.
 function Target:verify(job)
   if self.uploaded then return end
-  job:step("target.verify", { detail = "sizes compared", act = function()
+  job:step("target.verify", { detail = "sizes compared", again = true, act = function()
     self.place:expect_copy_of(job.snapshot, SNAPSHOT, job.parent)
     local image <close> = assert(self.place:open())
     if not image:snapshot_is_protected(SNAPSHOT) then
@@ -194,9 +194,11 @@ function Target:register(job)
     undo = record.undo(self),
     untouched = record.REFUSED,
     holds = { "glance.update", "target.create", "target.clone", "target.seal" },
+    keep = true, again = true,
+    found = function() return self.client:was_registered(self.image_id) end,
     act = function() return register_patiently(self, job) end,
   })
-  job:step("glance.active", { detail = ("image %s is active"):format(self.image_id), act = function()
+  job:step("glance.active", { detail = ("image %s is active"):format(self.image_id), again = true, act = function()
     local image = assert(wait_active(self, registered))
     if image.size ~= job.snapshot.size then
       local text = ("Glance counts %s bytes in the image, the source's snapshot has %d"):format(

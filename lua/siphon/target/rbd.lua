@@ -77,21 +77,28 @@ function Target.seal() end
 
 --- The copy has the size of the source's snapshot, no parent and no metadata.
 function Target:verify(job)
-  job:step("target.verify", { detail = "sizes compared", act = function()
+  job:step("target.verify", { detail = "sizes compared", again = true, act = function()
     self.place:expect_copy_of(job.snapshot, nil, job.parent)
   end })
 end
 
+-- The id of the image of that name, or nil.
+local function id_of(pool, name)
+  local image <close> = core.rbd.open(pool, name)
+  return image and image.id
+end
+
 --- Gives the image its name. Refused when somebody took the name meanwhile.
 function Target:register(job)
-  local image <close> = assert(self.place:open())
-  local id = image.id
-  image:close()
+  local pool, working = self.place.pool, self.place.name
+  -- A job that is taken up again may find the image renamed already: its id is on record then.
   job:step("target.publish", {
     detail = ("%s is in place"):format(tostring(self.spec)),
-    undo = { "rename_image", self.place:data { image_id = id, image = self.name, former = self.place.name } },
+    undo = { "rename_image", self.place:data { image_id = id_of(pool, working), image = self.name, former = working } },
     untouched = { "EEXIST" },
-    act = function() return core.rbd.rename(self.place.pool, self.place.name, self.name) end,
+    again = true,
+    found = function(data) return id_of(pool, self.name) == data.image_id or nil end,
+    act = function() return core.rbd.rename(pool, working, self.name) end,
   })
 end
 

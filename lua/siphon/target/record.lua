@@ -9,6 +9,7 @@ local cinder = require "siphon.cinder"
 local errors = require "siphon.errors"
 local json = require "siphon.json"
 local nearest = require "siphon.nearest"
+local replay = require "siphon.replay"
 
 local record = {}
 
@@ -42,6 +43,7 @@ function record.find(client, request)
     if not err:is("glance.not_found") then return nil, err end
     return nil, errors.explain(err, ("there is no Glance image %s, or this project does not see it"):format(id))
   end
+  if request.resumed then return image end -- how far it came is what the job looks at
   if image.status ~= "queued" or #(image.locations or {}) > 0 then
     return conflict(id, ("the Glance image %s is %s: only one that is queued can be given data"):format(id,
       image.status))
@@ -136,16 +138,19 @@ function record.prepare(target, job)
       detail = ("Glance record %s"):format(id),
       undo = { "delete_glance_image", { image_id = id } },
       untouched = record.REFUSED,
+      again = true,
+      found = function() return target.client:show(id) and true or nil end,
       act = function() return target.client:create(fields) end,
     })
     return
   end
   local there, back = patches(target.existing, fields)
-  if #there == 0 then return end
+  if #there == 0 then return replay.pass(job, "glance.update") end
   job:step("glance.update", {
     detail = ("Glance record %s changed"):format(id),
     undo = { "restore_glance_image", { image_id = id, patch = back } },
     untouched = record.REFUSED,
+    again = true,
     act = function() return target.client:update(id, there) end,
   })
 end
@@ -191,7 +196,7 @@ local function copy_to_stores(target, job)
   local others = other_stores(target)
   if #others == 0 then return end
   local list = table.concat(others, ", ")
-  job:step("glance.stores", { detail = "copied by Glance to " .. list, act = function()
+  job:step("glance.stores", { detail = "copied by Glance to " .. list, again = true, act = function()
     assert(target.client:import(target.image_id, {
       method = "copy-image", stores = others, all_stores_must_succeed = true,
     }))
@@ -207,6 +212,7 @@ function record.finish(target, job)
   job:step("glance.protect", {
     detail = "image protected",
     undo = { "unprotect_glance_image", { image_id = target.image_id } },
+    again = true,
     act = function()
       return target.client:update(target.image_id, { { op = "replace", path = "/protected", value = true } })
     end,

@@ -1,6 +1,7 @@
 --- Glance stores the bytes itself: the part of the target glance:NAME that the routes `upload` and `convert` use
 -- instead of making an image in the pool of Glance's store.
 
+local core = require "siphon.core"
 local errors = require "siphon.errors"
 local hashes = require "siphon.hashes"
 
@@ -38,6 +39,17 @@ local function explain(target, err)
   return errors.explain(err, text:format(err.message, place.pool.name))
 end
 
+local LOOK_EVERY = 0.5 -- seconds
+
+-- Whether Glance has all of the data, once it is done with what was sent to it.
+local function has_arrived(target)
+  while true do
+    local image = assert(target.client:show(target.image_id))
+    if image.status ~= "saving" then return image.status == "active" or nil end
+    core.task.sleep(LOOK_EVERY)
+  end
+end
+
 --- Steps glance.upload and glance.active. body: an Image, or { file = path }; what.size: its bytes; what.counted:
 -- bytes read to make it, where they are not the body's own.
 function upload.run(target, job, body, what)
@@ -47,6 +59,7 @@ function upload.run(target, job, body, what)
     detail = "data sent to Glance",
     undo = { target.existing and "give_back_glance_image" or "delete_upload", data },
     holds = { "glance.update" },
+    found = function() return has_arrived(target) end,
     act = function()
       local sent, digest = target.client:upload(target.image_id, body, {
         store = target.store and target.store.id, digest = job.request.hash or hashes.DEFAULT,
@@ -58,7 +71,7 @@ function upload.run(target, job, body, what)
     end,
   })
   target.uploaded = { size = what.size }
-  job:step("glance.active", { detail = ("image %s is active"):format(target.image_id), act = function()
+  job:step("glance.active", { detail = ("image %s is active"):format(target.image_id), again = true, act = function()
     target.uploaded.record = compare(target, what.size, hash)
     job.hash = hashes_of(target.uploaded.record, job.request.hash, job)
   end })

@@ -1,0 +1,328 @@
+--- Doing a job: from the look at both ends to the image that is there, or to everything undone; and the same for a job
+-- that another process began.
+
+local core = require "siphon.core"
+local errors = require "siphon.errors"
+local hashes = require "siphon.hashes"
+local journals = require "siphon.journal"
+local lease = require "siphon.lease"
+local plan = require "siphon.plan"
+local policies = require "siphon.policy"
+local quiesce = require "siphon.quiesce"
+local routes = require "siphon.routes"
+local snapshot = require "siphon.snapshot"
+local story = require "siphon.story"
+
+local execution = {}
+
+local function is_unsuitable(route, err)
+  return err:is(table.unpack(route.unsuitable or {}))
+end
+
+local function gave_up(tried)
+  local last = tried[#tried]
+  if #tried == 1 then return last.error end
+  local lines = {}
+  for i, entry in ipairs(tried) do lines[i] = entry.route .. ": " .. entry.error.message end
+  return errors.explain(last.error, ("no route did it (%s)"):format(table.concat(lines, "; ")))
+end
+
+local function tell(job, state, route, reason)
+  job:emit_step("route", state, { route = route, detail = "route " .. route, reason = reason })
+  job:tell { text = ("route %s %s: %s"):format(route, state == "chosen" and "is taken" or "is not possible", reason) }
+end
+
+-- Runs the route; begins it anew when a job that was cut off cannot be gone on with in its midst.
+local function run_route(job, route, before)
+  while true do
+    local ok, err = xpcall(hashes.run, errors.handler, job, route)
+    if ok or not err:is "job.restart" then return ok, err end
+    job:tell { text = err.message .. "; the route begins anew" }
+    job:undo(before, { rewind = true })
+  end
+end
+
+-- Tries the routes that apply, in order. One that gives up is undone before the next begins. A job that is taken up
+-- again goes on with the one that it had come to.
+local function take_route(job, decision)
+  local tried, come_to = {}, job.header.route
+  for _, entry in ipairs(decision.considered) do
+    local is_first = entry.route == come_to
+    if come_to and not is_first then goto next end
+    come_to = nil
+    if not entry.applies then
+      tell(job, "skipped", entry.route, entry.reason)
+    else
+      local route = routes.get(entry.route)
+      job.route, job.parent = entry.route, route.parent
+      if not is_first then tell(job, "chosen", entry.route, decision.reason) end
+      local before = job.position
+      job:remember { route = entry.route, snapshot = job.snapshot, state = "running" }
+      local ok, err = run_route(job, route, before)
+      if ok then return route end
+      if not is_unsuitable(route, err) then error(err, 0) end
+      tried[#tried + 1] = { route = entry.route, error = err }
+      tell(job, "unsuitable", entry.route, err.message)
+      job:undo(before)
+      job.bytes.copied = 0
+    end
+    ::next::
+  end
+  error(gave_up(tried), 0)
+end
+
+-- What follows once the bytes are there, unless the policy has an `after` of its own.
+local function finish(job, policy)
+  if policies.call(policy, "after", job) then return end
+  job:seal()
+  job:verify()
+  job:register()
+end
+
+-- Gives the source back as it was, unless the copy is to lean on it for good.
+local function let_go(job, route)
+  core.system.fault_step "let_go"
+  if route.parent ~= "kept" then return snapshot.release(job) end
+  job:emit_step("source.snapshot", "note", {
+    detail = ("the snapshot %s@%s stays: the image depends on it"):format(job.facts.source.image, job.snapshot.name),
+  })
+end
+
+-- Looks at both ends, without changing anything.
+local function look(job)
+  local situation = assert(plan.look(job.request, job.connections))
+  job.situation, job.connections = situation, situation.connections
+  job.source, job.target, job.facts = situation.source, situation.target, situation.facts
+  situation.policy.set_log(function(text) job:emit_step("policy", "note", { detail = text }) end)
+end
+
+-- What a new job decides before it changes anything, and the record that it is not without from then on.
+local function begin(job)
+  assert(job.situation:check())
+  local decision = assert(job.situation:decide())
+  job.header = {
+    version = 1, id = job.id, state = "running", source = tostring(job.request.source),
+    target = tostring(job.request.target), image_id = job.target:result().image_id, request = job.request.record,
+    decision = { reason = decision.reason, considered = decision.considered }, started = core.system.time(),
+    policy = job.situation.policy.name, attempts = job.header.attempts,
+  }
+  core.system.fault_step "job.create"
+  if job.record then
+    job:remember {}
+  elseif not job.request.no_journal then
+    job.record = assert(journals.create(job, job.header))
+    job.journal = job.record
+  end
+  if job.record then job:tell { text = "begun by " .. journals.holder_text(job.record.holder) } end
+end
+
+-- Raises when the snapshot that the user named is another one than at the beginning.
+local function expect_same_snapshot(job)
+  local former = job.header.snapshot
+  if not (former and job.source.snapshot) or former.id == job.snapshot.id then return end
+  errors.raise("source.changed", "job.resume", ("the snapshot %s was replaced since the copy began: undo the job, and "
+    .. "copy it again"):format(tostring(job.request.source)))
+end
+
+-- The effects, in their order; raises on failure. What has to be undone is on the job's record.
+local function carry_out(job)
+  -- Without an object map counting takes as long as copying: then what was copied has to stand for it.
+  if job.source.info.fast_diff then job.bytes.allocated = job.facts.source.allocated end
+  local policy = job.situation.policy
+  if not job.header.snapshot then policies.call(policy, "before", job) end
+  job.target:prepare(job)
+  job.snapshot = quiesce.around(job, snapshot.secure)
+  expect_same_snapshot(job)
+  job.bytes.size = job.snapshot.size
+  local route = take_route(job, job.header.decision)
+  snapshot.check(job)
+  finish(job, policy)
+  if route.finish then
+    route.finish(job)
+    snapshot.check(job)
+  end
+  core.system.fault_step "job.complete"
+  job:remember { complete = true, bytes = job.bytes }
+  let_go(job, route)
+end
+
+-- The image is there, and only the source was not given back yet.
+local function complete(job)
+  local header = job.header
+  job.route, job.snapshot, job.bytes = header.route, header.snapshot, header.bytes
+  let_go(job, routes.get(header.route))
+end
+
+-- All of a new job; raises on failure.
+local function perform(job)
+  look(job)
+  begin(job)
+  lease.keep(job.journal, {}, carry_out, job)
+end
+
+--- Calls fn, within `seconds` if there is such a bound; raises on failure.
+function execution.bounded(seconds, fn, ...)
+  if not seconds then return fn(...) end
+  local _, err = core.task.timeout(seconds, fn, ...)
+  if err == nil then return end
+  if err:is("timeout") then
+    err = errors.new("timeout", "siphon.copy", ("it was not done within the %g seconds that --timeout allows")
+      :format(seconds), { retryable = true, cause = err })
+  end
+  error(err, 0)
+end
+
+-- --- the end ---------------------------------------------------------------------------------------------------
+
+local function result_of(job)
+  local result = job.target:result()
+  job.bytes.allocated = job.bytes.allocated or job.bytes.copied
+  return {
+    job = job.id, source = tostring(job.request.source), target = tostring(job.request.target),
+    route = job.route, image_id = result.image_id, location = result.location, hash = job.hash, bytes = job.bytes,
+    seconds = core.task.now() - job.started,
+  }
+end
+
+-- An event keeps its fields also where there is no value for them.
+local function with_nulls(result)
+  local null = require("siphon.json").null
+  local fields = {}
+  for key, value in pairs(result) do fields[key] = value end
+  for _, name in ipairs { "image_id", "location", "hash" } do fields[name] = result[name] or null end
+  return fields
+end
+
+-- What a person has to know of a failure: why, and what is still there because it could not be undone.
+local function final_error(job, err)
+  if job.lost then return job.lost end
+  local stopped = err:is("cancelled", "job.cancelled")
+  local why, left = err:is("cancelled") and "interrupted" or err.message, {}
+  for i, entry in ipairs(job.left_behind) do left[i] = entry.text end
+  if #left > 0 then
+    local later = job.record and ("; `siphon undo %s` tries again"):format(job.id) or ""
+    return errors.explain(err, ("%s; left behind: %s%s"):format(why, table.concat(left, ", "), later))
+  end
+  if stopped then return errors.explain(err, why .. "; what was begun has been undone") end
+  return err
+end
+
+-- The one line that is left of a job.
+local function line_of(job, state, err)
+  local header = job.header
+  return {
+    state = state, source = header.source, target = header.target, route = header.route, image_id = header.image_id,
+    started = header.started, ended = core.system.time(), error = err and errors.plain(err), bytes = header.bytes,
+    holder = { host = job.record.holder.host, pid = job.record.holder.pid, user = job.record.holder.user },
+  }
+end
+
+-- Puts an end to the record: only a line and the story stay, or, when something was left behind, the record itself,
+-- without a holder. Trouble with it is told, but changes nothing about what the job did.
+local function close_record(job, state, err)
+  if not job.record or job.lost then return end
+  core.system.fault_step "job.finish"
+  job:tell { text = err and ("ended: %s"):format(errors.line(err)) or "done" }
+  local ok, problem
+  if state == "failed" then
+    job.header.state, job.header.error = state, errors.plain(err)
+    ok, problem = job.record:release(job.header)
+  else
+    ok, problem = job.record:finish(line_of(job, state, err), story.of { story = job.story, steps = job.entries })
+  end
+  if ok then return end
+  if problem:is "lease.lost" then job.lost = problem end
+  job:emit_step("job", "note", { detail = ("the record of job %s could not be put away: %s"):format(job.id,
+    problem.message) })
+end
+
+local function undo_all(job, err, options)
+  job.header.state, job.header.error = "undoing", errors.plain(err)
+  -- What cannot be told the record (there may be no room) can be undone all the same.
+  if job.record then pcall(job.remember, job, {}) end
+  if not job.lost then lease.keep(job.journal, { undoing = true }, job.undo, job, nil, options) end
+end
+
+local function emit_failed(job, err)
+  job.events:emit("job.failed", {
+    source = tostring(job.request.source), target = tostring(job.request.target), error = errors.plain(err),
+    seconds = core.task.now() - job.started, left_behind = require("siphon.json").array(job.left_behind),
+  })
+end
+
+local function fail(job, err)
+  if err:is "lease.lost" then job.lost = err end
+  if not job.lost then undo_all(job, err) end
+  close_record(job, #job.left_behind > 0 and "failed" or "undone", err)
+  err = final_error(job, err)
+  emit_failed(job, err)
+  return nil, err
+end
+
+-- The end of every job, told once, whatever interrupts meanwhile.
+local function conclude(job, ok, failure)
+  local result, err
+  if ok then
+    result = result_of(job)
+    job.header.bytes = job.bytes
+    close_record(job, "done")
+    job.events:emit("job.done", with_nulls(result))
+  else
+    result, err = fail(job, failure)
+  end
+  if job.situation then job.situation:close() elseif job.connections then job.connections:close() end
+  return result, err
+end
+
+--- Does a new job: its result, or nil and an error, with everything undone.
+function execution.run(job)
+  job.events:emit("job.start", { source = tostring(job.request.source), target = tostring(job.request.target) })
+  local ok, failure = xpcall(execution.bounded, errors.handler, job.request.timeout, perform, job)
+  return core.task.shield(conclude, job, ok, failure)
+end
+
+-- Nothing was done yet: the job is left as it was found.
+local function put_back(job, err)
+  core.task.shield(function()
+    job.record:release(job.header)
+    if job.situation then job.situation:close() else job.connections:close() end
+  end)
+  return nil, errors.explain(err, ("job %s cannot be taken up: %s (`siphon undo %s` takes back what it did)"):format(
+    job.id, err.message, job.id))
+end
+
+--- Goes on with a job whose record was taken over: its result, or nil and an error. One that was being undone when it
+-- was cut off is undone to its end.
+function execution.resume(job)
+  local header = job.header
+  job.events:emit("job.start", { source = header.source, target = header.target, resumed = true })
+  if header.state == "undoing" or header.state == "failed" then return execution.undo(job) end
+  local seen, problem = xpcall(function()
+    look(job)
+    if header.route then assert(routes.get(header.route)) end -- one of the operator's own may not be on this host
+  end, errors.handler)
+  if not seen then return put_back(job, problem) end
+  local ok, failure = xpcall(execution.bounded, errors.handler, job.request.timeout, function()
+    if not header.decision then begin(job) end
+    lease.keep(job.record, {}, header.complete and complete or carry_out, job)
+  end)
+  return core.task.shield(conclude, job, ok, failure)
+end
+
+--- Undoes all that a job did whose record was taken over: true, or nil and an error that says what is left behind.
+-- forget: the record goes all the same.
+function execution.undo(job, forget)
+  return core.task.shield(function()
+    local cause = errors.new("job.undone", "job.undo", "undone")
+    local was = job.header.error
+    undo_all(job, was and core.error { code = was.code, message = was.message } or cause, { kept_too = true })
+    local err = #job.left_behind > 0 and final_error(job, cause) or job.lost
+    close_record(job, #job.left_behind > 0 and not forget and "failed" or "undone", err or cause)
+    if err then emit_failed(job, err) end
+    if job.situation then job.situation:close() else job.connections:close() end
+    if err then return nil, err end
+    return true
+  end)
+end
+
+return execution

@@ -1,0 +1,307 @@
+--- The jobs of a cluster, whoever began them: listing them, and taking one over to go on with it or to undo it.
+
+local core = require "siphon.core"
+local connections = require "siphon.connections"
+local errors = require "siphon.errors"
+local execution = require "siphon.execution"
+local index = require "siphon.journal.index"
+local job = require "siphon.job"
+local journals = require "siphon.journal"
+local records = require "siphon.journal.record"
+local replay = require "siphon.replay"
+local requests = require "siphon.request"
+local story = require "siphon.story"
+
+local jobs = {}
+
+-- What the caller says of itself; the rest of a job's options is on its record.
+local OPTIONS = {
+  conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
+  journal_pool = "string", on_event = "function", on_wait = "function", glance = "any", forget = "boolean",
+  os_cloud = "string", os_region_name = "string", os_interface = "string", os_service_cloud = "string",
+  target_conf = "string", target_id = "string", target_keyring = "string",
+}
+
+local function check(op, options)
+  return errors.check_options(op, options or {}, OPTIONS)
+end
+
+-- --- looking ---------------------------------------------------------------------------------------------------
+
+-- A connection to look with: the home cluster only.
+local function open(options)
+  return connections.open {
+    conf = options.conf, cluster = options.cluster, id = options.id, name = options.name, keyring = options.keyring,
+  }
+end
+
+-- Calls fn(places, here) with the pools that hold journals; returns what it returns, or nil and an error.
+local function with_places(options, fn)
+  local here <close>, err = open(options)
+  if not here then return nil, err end
+  local places, problem = journals.places(here, options.journal_pool)
+  if not places then return nil, problem end
+  return fn(places, here)
+end
+
+-- What a job is doing, from its line, the state on its record, and whether somebody has the lease.
+local function state_of(line, header, held)
+  if index.is_final(line.state) then return line.state end
+  if held then return "running" end
+  local state = header and header.state or line.state
+  if state == "queued" or state == "failed" then return state end
+  return "abandoned"
+end
+
+local function place_text(pool)
+  return pool.namespace ~= "" and pool.name .. "/" .. pool.namespace or pool.name
+end
+
+-- One job as `siphon jobs --json` prints it, without what is not known.
+local function describe(pool, line)
+  if index.is_final(line.state) then
+    return {
+      id = line.id, state = line.state, source = line.source, target = line.target, route = line.route,
+      image_id = line.image_id, started = line.started, updated = line.ended, holder = line.holder, error = line.error,
+      bytes = line.bytes, journal = place_text(pool),
+    }
+  end
+  local there = records.glance(pool, line.id) or {}
+  local header = there.job or line
+  local stat = pool:object_stat("siphon.job." .. line.id)
+  return {
+    id = line.id, state = state_of(line, there.job, records.is_held(pool, line.id)), source = line.source,
+    target = line.target, route = header.route, image_id = header.image_id, started = line.started,
+    updated = stat and stat.mtime or line.started, holder = there.holder, error = header.error, bytes = header.bytes,
+    cancel = there.cancel, journal = place_text(pool),
+  }
+end
+
+--- siphon.jobs.list(options) -> { job, ... } | nil, err
+-- The jobs of the cluster that are not done, the oldest first. options: the Ceph connection; journal_pool: only those
+-- there; all: those that ended too, as far as the history goes. Each: id, state ("queued", "running", "abandoned",
+-- "failed", "undone", "done"), source, target, route, image_id, started and updated (seconds since 1970), holder {
+-- host, pid, user }, error, journal (its pool).
+function jobs.list(options)
+  options = options or {}
+  local all = options.all
+  local asked = {}
+  for key, value in pairs(options) do asked[key] = value end
+  asked.all = nil
+  check("siphon.jobs.list", asked)
+  return with_places(asked, function(places)
+    local list = {}
+    for _, pool in ipairs(places) do
+      local lines, err = index.live(pool)
+      if not lines then return nil, err end
+      for _, line in ipairs(all and index.history(pool) or {}) do list[#list + 1] = describe(pool, line) end
+      for _, line in ipairs(lines) do list[#list + 1] = describe(pool, line) end
+    end
+    table.sort(list, function(a, b) return a.id < b.id end)
+    return list
+  end)
+end
+
+local function not_found(id)
+  return nil, errors.new("job.not_found", nil, ("there is no job '%s' in any journal that this user can read: `siphon "
+    .. "jobs --all` lists them"):format(id))
+end
+
+-- The pool and the line of a job; the third result tells whether it ended.
+local function find(places, id)
+  for _, pool in ipairs(places) do
+    local line, over = index.find(pool, id)
+    if line then return pool, line, over end
+    if over then return nil, over end
+  end
+  return not_found(id)
+end
+
+--- siphon.jobs.show(id, options) -> job | nil, err
+-- The same of one job, with its `story`: what happened, in order: { time, text, seconds }.
+function jobs.show(id, options)
+  options = check("siphon.jobs.show", options)
+  return with_places(options, function(places)
+    local pool, line, over = find(places, id)
+    if not pool then return nil, line end
+    local shown = describe(pool, line)
+    shown.story = over and index.story(pool, id) or story.of(records.read(pool, id) or {}, shown.state == "running")
+    return shown
+  end)
+end
+
+-- --- taking one over -------------------------------------------------------------------------------------------
+
+local TO_THE_CALLER = { "conf", "cluster", "id", "name", "keyring", "on_event", "glance" }
+local IF_GIVEN = {
+  "os_cloud", "os_region_name", "os_interface", "os_service_cloud", "target_conf", "target_id", "target_keyring",
+}
+
+-- The request on the record, with what the one who takes the job over says of itself.
+local function request_of(header, options)
+  local asked = {}
+  for key, value in pairs(header.request) do asked[key] = value end
+  for _, key in ipairs(TO_THE_CALLER) do asked[key] = options[key] end
+  for _, key in ipairs(IF_GIVEN) do asked[key] = options[key] or asked[key] end
+  local request, err = requests.new(asked, "siphon.jobs.resume")
+  if not request then return nil, err end
+  request.job_id, request.record, request.resumed = header.id, header.request, true
+  if not request.existing_image then request.image_id = header.image_id end
+  return request
+end
+
+local function already_over(line)
+  return nil, errors.new("job.over", nil, ("job %s is %s: nothing of it is left to go on with or to undo"):format(
+    line.id, line.state))
+end
+
+-- The job, with the lease on its record.
+local function take(pool, line, options, how)
+  local there = records.read(pool, line.id) or {}
+  local header = there.job or line
+  header.id = line.id
+  local request, err = request_of(header, options)
+  if not request then return nil, err end
+  local mine, problem = connections.open(request)
+  if not mine then return nil, problem end
+  local place, failure = mine:pool(nil, pool.name, pool.namespace)
+  local record
+  if place then record, failure = records.take(place, line.id, mine, how) end
+  if not record then
+    mine:close()
+    return nil, failure
+  end
+  local found = failure
+  found.job = found.job or header
+  found.job.id = line.id
+  local taken = job.new(request)
+  replay.load(taken, found)
+  taken.record, taken.journal, taken.connections = record, record, mine
+  local from = found.holder and (", after %s, whose lease ran out"):format(journals.holder_text(found.holder)) or ""
+  taken:tell { text = ("taken over by %s%s"):format(journals.holder_text(record.holder), from) }
+  return taken
+end
+
+-- Finds the job and hands it, taken over, to fn; the line of one that is over goes to when_over.
+local function with_job(id, options, fn, when_over)
+  return with_places(options, function(places)
+    local pool, line, over = find(places, id)
+    if not pool then return nil, line end
+    if over or index.is_final(line.state) then
+      index.settle(pool)
+      return when_over(line)
+    end
+    local taken, err = take(pool, line, options, { on_wait = options.on_wait })
+    if not taken then return nil, err end
+    return fn(taken)
+  end)
+end
+
+-- The result of a job that is done.
+local function already_done(line, on_event)
+  local null = require("siphon.json").null
+  local result = {
+    job = line.id, source = line.source, target = line.target, route = line.route, image_id = line.image_id,
+    bytes = line.bytes, seconds = 0,
+  }
+  local told = {}
+  for key, value in pairs(result) do told[key] = value end
+  told.image_id, told.location, told.hash = told.image_id or null, null, null
+  require("siphon.event").emitter(line.id, on_event and { on_event } or {}):emit("job.done", told)
+  return result
+end
+
+--- siphon.jobs.resume(id, options) -> result | nil, err
+-- Goes on with a job that nobody works on any more: the result is that of siphon.copy. options: the Ceph connection,
+-- the cloud, on_event; on_wait(holder): called when a lease has to run out first. Errors: job.held when somebody
+-- works on it; job.not_found; job.over.
+function jobs.resume(id, options)
+  options = check("siphon.jobs.resume", options)
+  return with_job(id, options, execution.resume, function(line)
+    if line.state ~= "done" then return already_over(line) end
+    return already_done(line, options.on_event)
+  end)
+end
+
+--- siphon.jobs.undo(id, options) -> true | nil, err
+-- Takes back everything that a job did that nobody works on any more. What cannot be taken back keeps the record, so
+-- that it can be tried again, unless options.forget.
+function jobs.undo(id, options)
+  options = check("siphon.jobs.undo", options)
+  return with_job(id, options, function(taken) return execution.undo(taken, options.forget) end, function(line)
+    if line.state ~= "undone" then return already_over(line) end
+    return true
+  end)
+end
+
+--- siphon.jobs.cancel(id, options) -> holder | true | nil, err
+-- Asks whoever works on the job to stop and to undo what it did; it notices within two seconds. The answer is who
+-- that is. A job that nobody works on is undone here, and the answer is true.
+function jobs.cancel(id, options)
+  options = check("siphon.jobs.cancel", options)
+  local held, holder
+  local ok, err = with_places(options, function(places)
+    local pool, line, over = find(places, id)
+    if not pool then return nil, line end
+    if over then return already_over(line) end
+    held = records.is_held(pool, id)
+    if not held then return true end
+    holder = (records.glance(pool, id) or {}).holder
+    return records.ask_to_cancel(pool, id)
+  end)
+  if not ok then return nil, err end
+  if held then return holder or true end
+  return jobs.undo(id, options)
+end
+
+-- --- the same copy again ---------------------------------------------------------------------------------------
+
+local function same(line, request)
+  return line.source == tostring(request.source) and line.target == tostring(request.target)
+end
+
+-- The last line of that copy in these lists.
+local function last_of(places, read, request)
+  local found
+  for _, pool in ipairs(places) do
+    for _, line in ipairs(read(pool) or {}) do
+      if same(line, request) and not (found and found.id > line.id) then found = line end
+    end
+  end
+  return found
+end
+
+-- Whether the image that a job made is still there.
+local function is_there(here, request, line)
+  if request.target.kind == "rbd" then
+    local pool = here:pool(nil, request.target.pool, request.target.namespace)
+    local image <close> = pool and core.rbd.open(pool, request.target.image)
+    return image ~= nil
+  end
+  here.request = request
+  local client = here:glance()
+  local image = client and client:show(line.image_id)
+  return image ~= nil and image.status == "active"
+end
+
+--- What siphon.copy does first with `resume`: the result of the unfinished job with the same source and target, or of
+-- the last one, when it is done and its image is there; nil when there is neither, and the copy is a new one.
+function jobs.resume_same(request, options)
+  local asked = {}
+  for key in pairs(OPTIONS) do asked[key] = options[key] end
+  local unfinished, done
+  local ok, err = with_places(asked, function(places, here)
+    unfinished = last_of(places, index.live, request)
+    if unfinished and not index.is_final(unfinished.state) then return true end
+    unfinished = nil
+    local last = last_of(places, index.history, request)
+    if last and last.state == "done" and is_there(here, request, last) then done = last end
+    return true
+  end)
+  if not ok then return nil, err end
+  if unfinished then return jobs.resume(unfinished.id, asked) end
+  if done then return already_done(done, request.on_event) end
+  return nil
+end
+
+return jobs

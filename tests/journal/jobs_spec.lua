@@ -1,0 +1,301 @@
+-- Jobs that are cut off, and those who come after: on the real bed, by the command.
+
+local core = require "siphon.core"
+local json = require "siphon.json"
+
+local bed = require "support.bed"
+local command = require "support.command"
+local servers = require "support.servers"
+
+local FIELDS = { "error", "holder", "id", "image_id", "route", "source", "started", "state", "target", "updated" }
+
+describe("a job's record", function()
+  local before, with_volume, spec, name, expected
+
+  setup(function()
+    before = bed.inventory()
+    spec, name = bed.volume { size = 32, data = { { 0, 12 }, { 16, 4 } } }
+    expected = bed.md5(spec)
+    with_volume = bed.holdings()
+  end)
+  teardown(function()
+    bed.remove(spec)
+    bed.admin "ceph osd blocklist clear"
+    bed.assert_unchanged(before)
+  end)
+  after_each(function() bed.assert_unchanged(with_volume, bed.holdings) end)
+
+  local function start(arguments, env)
+    return command.start(arguments, { env = env })
+  end
+
+  -- Every job that is not done.
+  local function listed(...)
+    local list = {}
+    for line in command.run({ "jobs", "--json", ... }).out:gmatch "[^\n]+" do list[#list + 1] = json.decode(line) end
+    return list
+  end
+
+  local function job_of(target)
+    for _, entry in ipairs(listed()) do
+      if entry.target == target then return entry end
+    end
+  end
+
+  -- Waits until `fn` gives something.
+  local function eventually(what, fn)
+    for _ = 1, 150 do
+      local value = fn()
+      if value then return value end
+      core.task.sleep(0.1)
+    end
+    error(what .. " did not come about", 2)
+  end
+
+  local function has_state(target, state)
+    return eventually(("state %s of %s"):format(state, target), function()
+      local entry = job_of(target)
+      return entry and entry.state == state and entry
+    end)
+  end
+
+  local function copy_to(target)
+    local words = { "copy", spec, target, "--quiet", "--route", "copy" }
+    if target:find "^glance:" then table.move({ "--pool", "images" }, 1, 2, #words + 1, words) end
+    return words
+  end
+
+  -- A copy that dies at the point; returns its entry in the list, once the lease ran out.
+  local function cut_off(point, target)
+    local process = start(copy_to(target), { SIPHON_FAULT = "kill " .. point, SIPHON_LEASE = "1" })
+    local result = process:wait(60)
+    assert.equal(137, result.code, result.err)
+    return has_state(target, "abandoned")
+  end
+
+  -- A copy that is alive, in the middle of a step, until it is told otherwise.
+  local function alive(target, env)
+    local process = start({ "copy", spec, target, "--freeze-command", "sleep 120", "--thaw-command", "true" }, env)
+    has_state(target, "running")
+    return process
+  end
+
+  local HALF = "target.copy/rbd.copy_data/half"
+
+  it("is listed while it runs, with who has it", function()
+    local process = alive("images/" .. name)
+    local entry = job_of("images/" .. name)
+    local keys = {}
+    for key in pairs(entry) do keys[#keys + 1] = key end
+    table.sort(keys)
+    assert.same(FIELDS, keys)
+    assert.same({ host = core.system.hostname(), pid = process.pid, user = core.system.user() }, entry.holder)
+    assert.equal(spec, entry.source)
+    assert.equal(json.null, entry.error)
+    assert.equal(json.null, entry.image_id)
+    process:signal "INT"
+    assert.equal(130, process:wait(60).code)
+    assert.is_nil(job_of("images/" .. name))
+  end)
+
+  it("is cancelled from elsewhere, and undone", function()
+    local target = "images/" .. name
+    local process = alive(target)
+    local id = job_of(target).id
+    local told = command.run { "cancel", id }
+    assert.equal(0, told.code, told.err)
+    assert.matches(("pid %d"):format(process.pid), told.out)
+    local result = process:wait(60)
+    assert.equal(130, result.code)
+    assert.matches("cancelled by .* on .*; what was begun has been undone", result.err)
+    assert.matches("cancelled by", command.run({ "job", id }).out)
+  end)
+
+  it("is respected while its holder lives", function()
+    local target = "images/" .. name
+    local process = alive(target, { SIPHON_LEASE = "3" })
+    local id = job_of(target).id
+    for _, what in ipairs { "resume", "undo" } do
+      local refused = command.run { what, id }
+      assert.equal(75, refused.code)
+      assert.matches(("is being run by %s %%(pid %d"):format(core.system.hostname():gsub("%p", "%%%0"), process.pid),
+        refused.err)
+    end
+    local again = command.run { "copy", spec, target, "--resume" }
+    assert.equal(75, again.code)
+    process:signal "TERM"
+    assert.equal(130, process:wait(60).code)
+  end)
+
+  it("of one that was killed lets another go on, and tells the story", function()
+    local entry = cut_off(HALF, "glance:" .. name)
+    assert.equal("copy", entry.route)
+    local shown = command.run({ "job", entry.id }).out
+    assert.matches("abandoned", shown)
+    assert.matches("copying the data: cut off", shown)
+    assert.matches("siphon resume " .. entry.id:gsub("%-", "%%-"), shown)
+    local result = command.run { "resume", entry.id }
+    assert.equal(0, result.code, result.err)
+    assert.matches("is active", result.out)
+    assert.equal(expected, bed.md5("images/" .. entry.image_id))
+    assert.equal("active", bed.glance_image(entry.image_id).status)
+    local story = command.run({ "job", entry.id }).out
+    local from = 1
+    for _, words in ipairs { "begun by", "Glance record", "snapshot", "route copy is taken", "copying the data: cut off",
+      "taken over by .* whose lease ran out", "data copied", "protected", "location registered", "is active",
+      "given back", "done" } do
+      local at = story:find(words, from)
+      assert.is_not_nil(at, ("'%s' is missing, or out of order, in\n%s"):format(words, story))
+      from = at
+    end
+    bed.delete_glance_image(entry.image_id)
+  end)
+
+  it("is what --resume looks for: the same command twice makes one image", function()
+    local target = "glance:" .. name
+    local id = cut_off(HALF, target).image_id
+    for _ = 1, 2 do
+      local result = command.run { "copy", spec, target, "--pool", "images", "--resume" }
+      assert.equal(0, result.code, result.err)
+      assert.matches(id, result.out, 1, true)
+    end
+    assert.equal(1, #bed.glance_images(name))
+    assert.equal(expected, bed.md5("images/" .. id))
+    bed.delete_glance_image(id)
+  end)
+
+  it("of one whose undo failed stays, until the undo succeeds", function()
+    local entry = cut_off("target.seal/rbd.snap_create", "glance:" .. name)
+    local server = servers.start()
+    server:script { ["DELETE /v2/images/" .. entry.image_id] = { { status = 409, body = "in use" } } }
+    local failed = command.run({ "undo", entry.id, "--quiet" },
+      { env = { OS_ENDPOINT = server.url, OS_AUTH_TYPE = "none" } })
+    server:stop()
+    assert.is_true(failed.code ~= 0)
+    assert.matches("left behind: Glance image", failed.err)
+    assert.equal("failed", job_of("glance:" .. name).state)
+    local result = command.run { "undo", entry.id, "--quiet" }
+    assert.equal(0, result.code, result.err)
+    assert.is_nil(job_of("glance:" .. name))
+  end)
+
+  it("is resumed with all others that were abandoned", function()
+    for _, target in ipairs { "images/one", "images/two" } do cut_off(HALF, target) end
+    local result = command.run { "resume", "--all", "--quiet" }
+    assert.equal(0, result.code, result.err)
+    for _, target in ipairs { "images/one", "images/two" } do
+      assert.equal(expected, bed.md5(target))
+      bed.remove(target)
+    end
+  end)
+
+  describe("of one that was stopped for longer than its lease", function()
+    -- Stops a copy at the point, lets another process do `what`, and wakes the first one up.
+    local function overtake(point, target, what)
+      local process = start(copy_to(target), { SIPHON_FAULT = "stop " .. point, SIPHON_LEASE = "1" })
+      local entry = has_state(target, "abandoned")
+      local result = command.run { what, entry.id, "--quiet" }
+      assert.equal(0, result.code, result.err)
+      local there = bed.holdings()
+      process:signal "CONT"
+      local late = process:wait(60)
+      assert.equal(75, late.code, late.err)
+      assert.matches("was taken over by", late.err)
+      -- What it sends to Glance cannot be barred: at most the empty record that it wrote down before.
+      local record = what == "undo" and bed.glance_image(entry.image_id)
+      if record then
+        assert.equal("queued", record.status)
+        assert.equal(json.null, record.size)
+        bed.delete_glance_image(entry.image_id)
+      end
+      bed.assert_unchanged(there, bed.holdings, point)
+    end
+
+    for _, point in ipairs { "source.snapshot/rbd.snap_create", HALF, "target.publish/rados.omap_set" } do
+      it(("at %s leaves the successor's image alone"):format(point), function()
+        overtake(point, "images/" .. name, "resume")
+        assert.equal(expected, bed.md5("images/" .. name))
+        bed.remove("images/" .. name)
+      end)
+    end
+
+    for _, point in ipairs { "glance.create/rados.omap_set", HALF, "glance.register/rados.omap_set" } do
+      it(("at %s makes nothing once it was undone"):format(point), function()
+        overtake(point, "glance:" .. name, "undo")
+      end)
+    end
+  end)
+
+  describe("lies", function()
+    local function history(pool, namespace)
+      local keys = command.shell(("rados -p %s --namespace '%s' listomapkeys siphon.jobs 2>/dev/null || true"):format(pool,
+        namespace or ""))
+      return select(2, keys:gsub("done%.", ""))
+    end
+
+    -- Arguments for a user of its own with these capabilities on the OSDs.
+    local function user(osd)
+      local keyring = os.tmpname()
+      command.shell(("tests/testbed/testbed admin --dir %s ceph auth get-or-create client.spec-journal mon 'profile rbd' osd '%s' > %s")
+        :format(bed.directory, osd, keyring))
+      return { "--id", "spec-journal", "--keyring", keyring }, function()
+        bed.admin "ceph auth del client.spec-journal"
+        os.remove(keyring)
+      end
+    end
+
+    local function copy(who, ...)
+      local arguments = { "copy", ... }
+      table.move(who, 1, #who, #arguments + 1, arguments)
+      return command.run(arguments)
+    end
+
+    it("where its source does, namespace included", function()
+      command.shell "rbd namespace create volumes/journal-spec"
+      local inner = bed.volume { namespace = "journal-spec", size = 8, data = { { 0, 1 } } }
+      local result = command.run { "copy", inner, "images/" .. name, "--quiet" }
+      assert.equal(0, result.code, result.err)
+      assert.equal(1, history("volumes", "journal-spec"))
+      assert.matches(inner, command.run({ "jobs", "--all" }).out, 1, true)
+      bed.remove("images/" .. name)
+      bed.remove(inner)
+      command.shell "rados -p volumes --namespace journal-spec rm siphon.jobs; rbd namespace remove volumes/journal-spec"
+    end)
+
+    it("with its target when the user may only read the source, and where --journal-pool says", function()
+      command.shell(("rbd snap create --no-progress %s@s && rbd snap protect %s@s"):format(spec, spec))
+      local who, done = user "profile rbd-read-only pool=volumes, profile rbd pool=images, profile rbd pool=rbd"
+      local in_images = history "images"
+      local result = copy(who, spec .. "@s", "images/" .. name, "--quiet")
+      assert.equal(0, result.code, result.err)
+      assert.equal(in_images + 1, history "images")
+      bed.remove("images/" .. name)
+      local refused = copy(who, spec .. "@s", "images/" .. name, "--journal-pool", "volumes")
+      assert.equal(77, refused.code)
+      assert.matches("--journal-pool, or do without a record with --no-journal", refused.err, 1, true)
+      done()
+      command.shell(("rbd snap unprotect %s@s && rbd snap rm --no-progress %s@s"):format(spec, spec))
+    end)
+
+    it("nowhere with --no-journal", function()
+      local was = history "volumes"
+      local result = command.run { "copy", spec, "images/" .. name, "--quiet", "--no-journal" }
+      assert.equal(0, result.code, result.err)
+      assert.equal(was, history "volumes")
+      bed.remove("images/" .. name)
+    end)
+  end)
+
+  it("that is not there is named as such", function()
+    for _, what in ipairs { "job", "resume", "undo", "cancel" } do
+      local result = command.run { what, "20260101-000000-000000" }
+      assert.equal(65, result.code)
+      assert.matches("there is no job", result.err)
+    end
+    local over = command.run { "jobs", "--all", "--json" }
+    local last
+    for line in over.out:gmatch "[^\n]+" do last = json.decode(line) end
+    assert.is_true(last.state == "done" or last.state == "undone")
+    assert.equal(0, #listed("--journal-pool", "images"))
+  end)
+end)
