@@ -168,6 +168,9 @@ check-tsan: ## the specs of the engine and of libsiphon with the thread sanitize
 	build/tsan/test/host tests/engine/run.lua tests/engine
 	build/tsan/test/libsiphon
 
+faults: all $(TEST_HOST) ## kill a copy at every point, resume and undo it; writes docs/faults.md (half an hour)
+	SIPHON_FAULTS=all tests/run tests/faults/matrix_spec.lua
+
 bench: deps ## measures siphon against rbd cp and others; CASES="random thin" picks some, and writes nothing
 	$(MAKE) all
 	tests/bench/run $(CASES)
@@ -255,6 +258,6 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan check-valgrind check-openstack demo lint lint-c lint-lua lint-sh \
-        lint-abi lint-docs abi install clean help
+.PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan check-valgrind \
+        check-openstack faults demo lint lint-c lint-lua lint-sh lint-abi lint-docs abi install clean help
 .DELETE_ON_ERROR:
