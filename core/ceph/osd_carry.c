@@ -15,6 +15,19 @@
 
 /* --- where it comes from -------------------------------------------------------------------------------- */
 
+/* Of an object whose extents nobody tells: its sums, where these are needed anyway; else its size. */
+static int probe_blindly(sph_carrier *w, sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    rados_ioctx_t data = o->level->data;
+    uint64_t size = plan->target->layout.object_size;
+    time_t mtime;
+    if (plan->verify == SPH_VERIFY_NONE)
+        return rados_stat(data, o->name, &w->map.end, &mtime);
+    int rc = sph_sums_take(data, o->name, size, size, &w->from);
+    o->summed = rc >= 0;
+    return rc >= 0 && w->from.absent ? -ENOENT : rc;
+}
+
 /* Whether the level has the object, and what is in it. 0 or a negative errno. */
 static int probe(sph_carrier *w, sph_origin *o) {
     const sph_osd_plan *plan = w->plan;
@@ -29,9 +42,7 @@ static int probe(sph_carrier *w, sph_origin *o) {
     if (rc != -EOPNOTSUPP)
         return rc;
     atomic_store(&((sph_osd_level *)level)->blind, true);
-    rc = sph_sums_take(level->data, o->name, size, size, &w->from);
-    o->summed = rc >= 0;
-    return rc >= 0 && w->from.absent ? -ENOENT : rc;
+    return probe_blindly(w, o);
 }
 
 /* The first level that has the object decides, also when the object is empty there: that hides the parent's.

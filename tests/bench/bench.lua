@@ -34,8 +34,16 @@ local function fill(line, sources)
   return "pids=; " .. table.concat(lines, "; ") .. "; for pid in $pids; do wait $pid; done"
 end
 
-local function run(case, method, sources)
+-- What `rbd export` makes of both.
+local function is_equal(source, copy)
+  local sums = measure.shell(("for i in %s %s; do rbd export --no-progress $i - | md5sum; done"):format(source, copy))
+  local one, other = sums:match "(%x+)%s+%-%s+(%x+)"
+  return one == other
+end
+
+local function run(case, method, sources, first)
   local figures = measure.run(fill(method.line, sources), case.limits and case.limits[method.name])
+  figures.wrong = first and case.compare and not is_equal(sources[1], "volumes/copy1")
   if figures.late then
     measure.shell "sleep 31" -- its watch on the half-made target has to expire before that can be removed
     measure.shell(fill("rbd rm --no-progress TO || true", sources))
@@ -65,7 +73,7 @@ local function run_case(case)
     for _, name in ipairs(case.methods) do
       if (not chosen_methods or chosen_methods[name]) and not late[name] then
         local list = figures[name] or {}
-        figures[name], list[#list + 1] = list, run(case, by_name[name], sources)
+        figures[name], list[#list + 1] = list, run(case, by_name[name], sources, #list == 0)
         late[name] = list[#list].late ~= nil
       end
     end

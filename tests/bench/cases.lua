@@ -1,5 +1,6 @@
 --- What is copied. Each case: name, title, prepare() makes its sources and returns them, methods and rounds; `rate` of the
--- client's link; `limits`, seconds after which a method is given up.
+-- client's link; `limits`, seconds after which a method is given up; `compare`: the first result of each method is compared
+-- with the source.
 
 local measure = require "measure"
 
@@ -63,6 +64,7 @@ return {
   { name = "vast", title = "64 MiB in an image of 100 TiB", rounds = 1, methods = { "siphon" },
     prepare = thin("vast", "100T") },
   { name = "clone", title = "a clone of 1 GiB of random bytes, a tenth changed", rounds = 3, methods = ALL,
+    compare = true,
     prepare = function()
       random("random", 1024)
       shell "rbd clone volumes/random@it volumes/clone"

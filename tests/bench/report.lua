@@ -28,8 +28,9 @@ end
 
 local COLUMNS = { "wall", "cpu", "peak", "host", "moved", "stored" }
 
+-- nil when there is nothing that could be compared with others.
 local function medians(list)
-  if not list or list[1].late then return nil end
+  if not list or list[1].late or list[1].wrong then return nil end
   local row = {}
   for _, key in ipairs(COLUMNS) do row[key] = median(list, key) end
   return row
@@ -37,6 +38,7 @@ end
 
 local function row_of(title, list, cp)
   if list[1].late then return ("| %s | not done after %d s | | | | | | | |"):format(title, list[1].late) end
+  if list[1].wrong then return ("| %s | its result is not what the source holds | | | | | | | |"):format(title) end
   local row = medians(list)
   return ("| %s | %.2f | %s | %s | %.2f | %s | %s | %s | %s |"):format(title, row.wall, range(list),
     cp and ("%.2f"):format(row.wall / cp.wall) or "", row.cpu, mebibytes(row.host), mebibytes(row.moved),

@@ -148,7 +148,8 @@ describe("siphon plan", function()
       "source +" .. spec:gsub("%-", "%%-") .. ", 32 MiB, about %d+ MiB allocated", "objects of 4.0 MiB, no parent",
       "target +glance:golden in pool images %(as asked%)", "objects of 8.0 MiB, [%d.]+ .iB free",
       "cluster +the same: %x+%-", "route +osd_copy: ", "why +[%w ]+ %(policy default%)",
-      "why not +clone_flatten: comes after osd_copy", "1%. create the Glance record", "remove the source's snapshot",
+      "why not +clone_flatten: comes after osd_copy", "1%. create the Glance record",
+      "the OSDs copy each object that exists, %d+ at most", "remove the source's snapshot",
       "bytes +about %d+ MiB copied, 0 B through this host",
     } do
       assert.matches(part, text)

@@ -59,7 +59,8 @@ return {
   steps = function(facts)
     local list = {
       ("create the image with objects of %s, its map marked invalid"):format(units.bytes(facts.source.object_size)),
-      "the OSDs copy each object that exists",
+      ("the OSDs copy each object that exists, %d at most"):format(
+        math.ceil(facts.source.allocated / facts.source.object_size)),
     }
     for _, text in ipairs(verify_step(facts.options.verify)) do list[#list + 1] = text end
     list[#list + 1] = "clear the image for use"
