@@ -115,8 +115,8 @@ class SiphonRBDDriver(rbd.RBDDriver):
         options = {
             "source": "%s/%s" % (conf.rbd_pool, volume.name), "existing_image": image_meta["id"],
             "conf": conf.rbd_ceph_conf or None, "cluster": conf.rbd_cluster_name,
-            "id": conf.siphon_rbd_user or conf.rbd_user, "pool": conf.siphon_image_pool, "policy": conf.siphon_policy,
-            "route": conf.siphon_route, "os_cloud": conf.siphon_os_cloud,
+            "id": conf.siphon_rbd_user or conf.rbd_user, "pool": conf.siphon_image_pool or None,
+            "policy": conf.siphon_policy, "route": conf.siphon_route, "os_cloud": conf.siphon_os_cloud,
             # Cinder has put the key's id into the image's properties, and made a key of its own for it.
             "allow_encrypted": True if volume.encryption_key_id else None,
         }

@@ -72,6 +72,14 @@ describe("Cinder with siphon's driver", function()
     return image
   end
 
+  -- Glance's policy for locations, as many sites have it; returns what takes it back. oslo.policy looks at each request.
+  local function only_admins_register()
+    local path = bed.directory .. "/glance/etc/policy.d/set_image_location.yaml"
+    local file <close> = assert(io.open(path, "w"))
+    file:write '"set_image_location": "role:admin"\n'
+    return function() os.remove(path) end
+  end
+
   local function uploaded(id, fields)
     local image = upload(id, fields)
     cinder.settled(id, "available")
@@ -194,7 +202,31 @@ describe("Cinder with siphon's driver", function()
     assert.matches("siphon: image [%x-]+ is active", log())
   end)
 
+  it("registers as another user, where members may not, and asks Glance for its pool", function()
+    local allow = only_admins_register()
+    use_driver("ceph.siphon_os_cloud=admin", "ceph.siphon_image_pool=")
+    finally(function()
+      allow()
+      use_driver()
+    end)
+    local id = volume()
+    local image, record = uploaded(id)
+    assert.equal("active", record.status)
+    assert.is_nil(record.checksum)
+    assert.equal(bed.md5(cinder.spec(id)), bed.glance_md5("demo", image))
+  end)
+
   describe("where siphon's way is not open", function()
+    it("which members find out by Glance's refusal, and their volumes are uploaded as ever", function()
+      finally(only_admins_register())
+      local id = volume()
+      local image, record = uploaded(id)
+      assert.equal("active", record.status)
+      assert.is_string(record.checksum)
+      assert.equal(bed.md5(cinder.spec(id)), bed.glance_md5("demo", image))
+      assert.matches("siphon is not used for image [^\n]+set_image_location", log())
+    end)
+
     it("uploads as the RBD driver does, and says why", function()
       use_driver "ceph.siphon_library=/nowhere/libsiphon.so"
       finally(use_driver)

@@ -83,7 +83,8 @@ cinder_prepare() {
 }
 
 # The drivers of examples/cinder can be named as volume_driver. Cinder calls `rbd` and qemu-img by way of "sudo
-# cinder-rootwrap" even as root, hence the `sudo` of ours in front of PATH.
+# cinder-rootwrap" even as root, hence the `sudo` of ours in front of PATH. The bed's clouds are there for drivers that
+# want one.
 cinder_start() {
   local dir=$BED/cinder examples=$TESTBED_HOME/../../examples
   if [[ ${CINDER_DB-} ]]; then
@@ -95,7 +96,8 @@ cinder_start() {
   mkdir -p "$dir/bin"
   printf '#!/bin/sh\nexec "$@"\n' >"$dir/bin/sudo"
   chmod 755 "$dir/bin/sudo"
-  PATH=$dir/bin:$PATH PYTHONPATH=$examples/cinder:$examples/python spawn_daemon cinder \
+  PATH=$dir/bin:$PATH PYTHONPATH=$examples/cinder:$examples/python OS_CLIENT_CONFIG_FILE=$BED/clouds.yaml \
+    spawn_daemon cinder \
     /usr/bin/python3 "$TESTBED_HOME/lib/cinder_all.py" --config-file "$dir/cinder.conf" --config-dir "$dir/conf.d"
 }
 
