@@ -193,6 +193,15 @@ local function with_nulls(result)
   return fields
 end
 
+-- How a job ended that did not succeed: "failed" when something was left behind that can be undone at another time.
+-- What was left because it is somebody else's by now is none of that.
+local function state_of(job)
+  for _, entry in ipairs(job.left_behind) do
+    if entry.error then return "failed" end
+  end
+  return "undone"
+end
+
 -- What a person has to know of a failure: why, and what is still there because it could not be undone.
 local function final_error(job, err)
   if job.lost then return job.lost end
@@ -200,7 +209,8 @@ local function final_error(job, err)
   local why, left = err:is("cancelled") and "interrupted" or err.message, {}
   for i, entry in ipairs(job.left_behind) do left[i] = entry.text end
   if #left > 0 then
-    local later = job.record and ("; `siphon undo %s` tries again"):format(job.id) or ""
+    local again = job.record and state_of(job) == "failed"
+    local later = again and ("; `siphon undo %s` tries again"):format(job.id) or ""
     return errors.explain(err, ("%s; left behind: %s%s"):format(why, table.concat(left, ", "), later))
   end
   if stopped then return errors.explain(err, why .. "; what was begun has been undone") end
@@ -253,7 +263,7 @@ end
 local function fail(job, err)
   if err:is "lease.lost" then job.lost = err end
   if not job.lost then undo_all(job, err) end
-  close_record(job, #job.left_behind > 0 and "failed" or "undone", err)
+  close_record(job, state_of(job), err)
   err = final_error(job, err)
   emit_failed(job, err)
   return nil, err
@@ -317,7 +327,7 @@ function execution.undo(job, forget)
     local was = job.header.error
     undo_all(job, was and core.error { code = was.code, message = was.message } or cause, { kept_too = true })
     local err = #job.left_behind > 0 and final_error(job, cause) or job.lost
-    close_record(job, #job.left_behind > 0 and not forget and "failed" or "undone", err or cause)
+    close_record(job, forget and "undone" or state_of(job), err or cause)
     if err then emit_failed(job, err) end
     if job.situation then job.situation:close() else job.connections:close() end
     if err then return nil, err end

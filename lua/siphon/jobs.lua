@@ -48,9 +48,7 @@ end
 local function state_of(line, header, held)
   if index.is_final(line.state) then return line.state end
   if held then return "running" end
-  local state = header and header.state or line.state
-  if state == "queued" or state == "failed" then return state end
-  return "abandoned"
+  return header and header.state == "failed" and "failed" or "abandoned"
 end
 
 local function place_text(pool)
@@ -79,8 +77,8 @@ end
 
 --- siphon.jobs.list(options) -> { job, ... } | nil, err
 -- The jobs of the cluster that are not done, the oldest first. options: the Ceph connection; journal_pool: only those
--- there; all: those that ended too, as far as the history goes. Each: id, state ("queued", "running", "abandoned",
--- "failed", "undone", "done"), source, target, route, image_id, started and updated (seconds since 1970), holder {
+-- there; all: those that ended too, as far as the history goes. Each: id, state ("running", "abandoned", "failed",
+-- "undone", "done"), source, target, route, image_id, started and updated (seconds since 1970), holder {
 -- host, pid, user }, error, journal (its pool).
 function jobs.list(options)
   options = options or {}

@@ -292,10 +292,17 @@ actions.delete_upload = {
   end,
 }
 
+-- What only another host can undo may be tried again there.
+local function elsewhere(op, text)
+  return errors.new("undo.elsewhere", op, text)
+end
+
 actions.remove_scratch = {
   thing = function(data) return "scratch file " .. data.path end, done = "removed",
   run = function(data)
-    if data.host ~= core.system.hostname() then return "kept", "it is on the host " .. data.host end
+    if data.host ~= core.system.hostname() then
+      return nil, elsewhere("undo.remove_scratch", "it is on the host " .. data.host)
+    end
     os.remove(data.path)
     local _, problem, number = os.remove(data.directory)
     if not problem or number == ENOENT then return true end
@@ -307,7 +314,8 @@ actions.run_thaw = {
   thing = function(data) return ("freeze (`%s`)"):format(data.command) end, done = "ended",
   run = function(data)
     if data.host ~= core.system.hostname() then
-      return "kept", ("it has to be ended on the host %s, where it was begun"):format(data.host)
+      local text = "it has to be ended on the host %s, where it was begun"
+      return nil, elsewhere("undo.run_thaw", text:format(data.host))
     end
     return require("siphon.quiesce").run(data.command)
   end,

@@ -130,8 +130,11 @@ describe("siphon copy with a Keystone", function()
       -- What only Glance could undo is named; what lies in the cluster is gone.
       local id = err.message:match "left behind: Glance image ([%x-]+)"
       assert.is_string(id, err.message)
-      made.image(id)
       assert.equal("", bed.rbd("snap ls " .. source))
+      -- It stays on record until somebody comes with a token.
+      local undone = bed.run(nil, { "undo", err.message:match "`siphon undo (%S+)`", "-q" }, bed.variables "demo")
+      assert.equal(0, undone.code, undone.err)
+      assert.is_nil(bed.client("demo"):show(id))
     end)
   end)
 

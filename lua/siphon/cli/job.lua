@@ -28,7 +28,6 @@ local NEXT = {
   abandoned = "`siphon resume %s` goes on with it, `siphon undo %s` takes back what it did",
   failed = "`siphon undo %s` tries again to take back what is left",
   running = "`siphon cancel %s` has it stopped and undone",
-  queued = "a worker (`siphon worker`) takes it; `siphon cancel %s` takes it out of the queue",
 }
 
 local function holder_text(job)

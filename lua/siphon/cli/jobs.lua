@@ -7,7 +7,7 @@ local units = require "siphon.units"
 local command = {}
 
 local function parser()
-  local p = options.parser("jobs", "Lists the jobs that are not done: queued, running, abandoned, failed.")
+  local p = options.parser("jobs", "Lists the jobs that are not done: running, abandoned, failed.")
   p:group("What",
     p:flag("--all", "Those that ended too, as far as the history goes."),
     options.journal_pool(p))
