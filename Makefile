@@ -193,7 +193,8 @@ TIDY_FILES := $(filter %.c,$(C_FILES))
 lint: lint-c lint-lua lint-sh lint-abi lint-docs ## all linters
 
 lint-c: $(TIDY_FILES:%=$(BUILD)/lint/%)
-	clang-format --dry-run --Werror $(C_FILES)
+	$(call show,FORMAT)
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
 
 LINT_FLAGS = $(filter-out -DSIPHON_LUA%,$(CPPFLAGS_ALL)) -DSPH_TEST_MEMORY -Itests/engine -Itests/lib -std=c11
 
@@ -211,7 +212,8 @@ lint-docs:
 	lua5.4 docs/reference/main.lua --check
 
 lint-sh:
-	shellcheck -x $(SHELL_FILES)
+	$(call show,LINT)
+	$(Q)shellcheck -x $(SHELL_FILES)
 
 # What a program that was built with the last release relies on. A change that is meant is kept by `make abi`; one
 # that takes something away, or gives it another shape, also needs the next soname.
