@@ -37,6 +37,11 @@ static void say(const char *text) {
 static void on_interrupt(int number) {
     if (number == SIGINT && sph_engine_ask(engine))
         return;
+    if (number ==
+        SIGHUP) { /* comes more than once when a terminal is closed, and nobody insists on anything */
+        sph_engine_interrupt(engine);
+        return;
+    }
     switch (++interrupts) {
     case 1:
         sph_engine_interrupt(engine);

@@ -290,9 +290,10 @@ void sph_engine_free(sph_engine *engine) {
             next = task->next;
             sph_task_cancel(task);
         }
-        cancel_flights(engine);
-        while (engine->roots || engine->flight)
+        while (engine->roots) /* what they wait for under a shield, to undo something, is not cancelled */
             sph_engine_step(engine, -1);
+        cancel_flights(engine);
+        drain(engine);
         lua_close(L);
     }
     tear_down(engine);

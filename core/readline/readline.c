@@ -14,11 +14,13 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct {
     bool prompting;        /* the handler is installed, the terminal is readline's */
@@ -62,7 +64,9 @@ static int l_readline_prompt(lua_State *L) {
  * hold newlines), and the terminal is given back. "complete": Tab was, `again` for a second time. "end": Ctrl-D on an
  * empty line, or the terminal is gone. */
 static int l_readline_read(lua_State *L) {
-    if (!state.prompting)
+    /* Ctrl-C throws away what was typed before it: then there is nothing to read any more. */
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (!state.prompting || poll(&input, 1, 0) <= 0)
         return 0;
     state.completed = state.tab = false;
     rl_callback_read_char();

@@ -213,7 +213,7 @@ describe("siphon repl", function()
       { "type", "help()" .. ENTER }, { "expect", 'copy("volumes/vm1", "glance:golden")' },
       { "type", "help 'copy'" .. ENTER }, { "expect", "siphon.copy(options)" }, { "expect", "pool of Glance's images" },
       { "type", ('copy { source = "%s", target = "glance:%s", pool = "images" }'):format(source, golden) .. ENTER },
-      { "expect", "route osd_copy" }, { "expect", "is active: 32 MiB" }, { "expect", "image_id = " },
+      { "expect", "route osd_copy" }, { "expect", "is active in pool images: 32 MiB" }, { "expect", "image_id = " },
     }
     assert.equal(0, result.code)
     assert.equal(1, #bed.glance_images(golden))
@@ -231,6 +231,19 @@ describe("siphon repl", function()
       { "expect", "cancelled" }, { "expect", "siphon> " },
     }
     assert.equal(0, result.code)
+    bed.assert_unchanged(before, bed.holdings)
+  end)
+
+  it("undoes a copy when its terminal is closed", function()
+    local name = bed.name "closed"
+    local source = bed.volume { name = name, size = 64, data = { { 0, 60 } } }
+    finally(function() bed.remove(source) end)
+    local before = bed.holdings()
+    local result = session({
+      { "type", ('copy("%s", "volumes/%s-copy")'):format(source, name) .. ENTER }, { "expect", "image volumes/siphon-" },
+      { "hang up" },
+    }, { stays = true })
+    assert.equal(130, result.code)
     bed.assert_unchanged(before, bed.holdings)
   end)
 

@@ -2,7 +2,8 @@
 
     terminal.py COMMAND [ARG...] <steps
 
-Steps, one JSON list a line: ["type", text], ["expect", text], ["resize", rows, columns], ["signal", name], ["leave"].
+Steps, one JSON list a line: ["type", text], ["expect", text], ["resize", rows, columns], ["signal", name], ["leave"],
+["hang up"].
 "expect" looks behind what was expected before, in the output without its escape sequences. "leave" is Ctrl-D until it
 helps: while a line runs, the terminal keeps it for itself. Prints one JSON object: code (the exit
 code), text (that output), raw, and missing (the text that did not come)."""
@@ -35,7 +36,9 @@ class Terminal:
 
     def read(self, seconds):
         """What comes within the time; False at the end."""
-        if select.select([self.fd], [], [], seconds)[0]:
+        if self.ended:
+            time.sleep(seconds)
+        elif select.select([self.fd], [], [], seconds)[0]:
             try:
                 data = os.read(self.fd, 65536)
             except OSError:
@@ -76,8 +79,8 @@ class Terminal:
             self.read(0.1)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                while self.read(0) and select.select([self.fd], [], [], 0)[0]:
-                    pass
+                while not self.ended and select.select([self.fd], [], [], 0)[0]:
+                    self.read(0)
                 return os.waitstatus_to_exitcode(status)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
@@ -94,6 +97,9 @@ def main():
         elif kind == "expect" and not terminal.expect(values[0]):
             missing = values[0]
             break
+        elif kind == "hang up":
+            os.close(terminal.fd)
+            terminal.ended = True
         elif kind == "leave":
             terminal.leave()
         elif kind == "resize":
