@@ -1,8 +1,10 @@
 --- Where events go: JSON lines for programs, plain lines for a pipe, a bar for a terminal. Each constructor
 -- returns a function that takes one event (see siphon.event).
 
+local bars = require "siphon.bars"
 local core = require "siphon.core"
 local progress = require "siphon.progress"
+local spec = require "siphon.spec"
 local units = require "siphon.units"
 
 local sinks = {}
@@ -52,16 +54,27 @@ end
 
 sinks.running_text = running_text
 
---- The sentence that ends a copy: where the result is, how long it took, what passed through this host.
+-- What Cinder's upload-to-image moves through hosts for the same image: it reads what exists into a file, sends all of
+-- the volume to glance-api, and that writes it to Ceph.
+local function usual_bytes(bytes)
+  return bytes.allocated and bytes.allocated + 2 * bytes.size
+end
+
+-- "Glance image 1234 is active in pool images", "images/copy is complete"
+local function whereabouts(e)
+  if type(e.image_id) ~= "string" then return e.target .. " is complete" end -- an event has null where there is none
+  local place = type(e.location) == "string" and spec.parse_location(e.location)
+  return ("Glance image %s is active%s"):format(e.image_id, place and " in pool " .. place.pool or "")
+end
+
+--- The sentence that ends a copy: where the result is, how long it took, what passed through this host, and what would
+-- have on the usual way.
 function sinks.summary(e)
-  local result
-  if type(e.image_id) == "string" then -- an event has null where there is none
-    result = ("Glance image %s is active"):format(e.image_id)
-  else
-    result = ("%s is complete"):format(e.target)
-  end
-  return ("%s: %s in %s by route %s, %s through this host"):format(result, units.bytes(e.bytes.size),
+  local text = ("%s: %s in %s by route %s, %s through this host"):format(whereabouts(e), units.bytes(e.bytes.size),
     units.duration(e.seconds), e.route, units.bytes(e.bytes.through_host))
+  local usual = type(e.image_id) == "string" and usual_bytes(e.bytes)
+  if not usual or usual <= e.bytes.through_host then return text end
+  return ("%s (Cinder's upload-to-image: %s)"):format(text, units.bytes(usual))
 end
 
 local LINE_INTERVAL = 5 -- seconds between progress lines in a pipe
@@ -96,47 +109,68 @@ function sinks.lines(write, options)
   end
 end
 
---- A bar that is redrawn in place; the lines of steps go above it. options: verbose, no_progress, colour,
--- charset, columns (a function: the terminal may be resized).
+-- What a job at a terminal needs besides its events: its name, its route, how many others run.
+local function line_of(job, e, width, charset)
+  local name = job.route and ("%s (%s)"):format(job.source, job.route) or job.source
+  return progress.line({ label = name, done = e.done, total = e.total, rate = e.rate, left = e.seconds_left }, width,
+    charset)
+end
+
+--- Bars that are redrawn in place, one for each job whose events come; the lines of steps go above them. options:
+-- verbose, no_progress, colour, charset, columns (a function: the terminal may be resized).
 function sinks.terminal(write, options)
-  local drawn = false
-  local label = ""
-
-  local function clear()
-    if drawn then write("\r\27[K") end
-    drawn = false
-  end
-
-  local function draw(text)
-    write("\r" .. text .. "\27[K")
-    drawn = true
-  end
+  local foot = bars.new(write, options)
+  local jobs, running = {}, 0
 
   local function paint(text, code)
     return options.colour and ("\27[%sm%s\27[0m"):format(code, text) or text
   end
 
-  local plain = sinks.lines(function(text)
-    clear()
-    write(text)
-  end, { verbose = options.verbose, no_progress = true })
+  -- The lines that stay say whose they are as soon as there are several jobs.
+  local function print_of(job)
+    return sinks.lines(function(text)
+      local named = running == 1 or text:sub(1, #job.source) == job.source
+      foot:print(named and text or job.source .. ": " .. text, job.key)
+    end, { verbose = options.verbose, no_progress = true })
+  end
+
+  local function job_of(e)
+    local key = e.job or ""
+    if not jobs[key] then
+      jobs[key] = { key = key, source = e.source or "" }
+      jobs[key].print = print_of(jobs[key])
+      running = running + 1
+    end
+    return jobs[key]
+  end
+
+  local function forget(job)
+    foot:remove(job.key)
+    jobs[job.key], running = nil, running - 1
+  end
 
   return function(e)
-    local width = options.columns() - 1
-    if e.event == "job.start" then label = e.source end
+    local job = job_of(e)
+    if e.event == "step" and e.state == "chosen" then job.route = e.route end
     if e.event == "progress" then
       if options.no_progress then return end
-      local state = { label = label, done = e.done, total = e.total, rate = e.rate, left = e.seconds_left }
-      draw(progress.line(state, width, options.charset))
+      foot:set(job.key, function(width) return line_of(job, e, width, options.charset) end, e.done < e.total)
     elseif e.event == "step" and e.state == "started" and not options.verbose then
-      if not options.no_progress then draw(progress.cut(running_text(e) .. " ...", width, options.charset)) end
+      if options.no_progress then return end
+      local text = running_text(e) .. " ..."
+      foot:set(job.key, function(width)
+        return progress.cut(running > 1 and job.source .. ": " .. text or text, width, options.charset)
+      end)
     elseif e.event == "job.done" then
-      clear()
-      write(paint(sinks.summary(e), "32") .. "\n")
+      forget(job)
+      foot:print(paint(sinks.summary(e), "32") .. "\n")
     elseif e.event == "job.failed" then
-      clear()
+      local others = running > 1
+      forget(job)
+      -- Alone, it is told by whoever waits for it.
+      if others then foot:print(paint(("%s: failed: %s"):format(job.source, e.error.message), "31") .. "\n") end
     else
-      plain(e)
+      job.print(e)
     end
   end
 end

@@ -64,7 +64,7 @@ describe("siphon.sinks", function()
     return e
   end
   local function moved(done)
-    return { event = "progress", step = "target.copy", detail = "copying", done = done << 20, total = 100 << 20,
+    return { event = "progress", job = "j1", step = "target.copy", detail = "copying", done = done << 20, total = 100 << 20,
       rate = 10 << 20, seconds_left = 9 }
   end
 
@@ -74,6 +74,19 @@ describe("siphon.sinks", function()
       bytes = DONE.bytes, seconds = 1 }
     sink(done)
     assert.matches("^images/copy is complete: 1.0 GiB in 1.0 s by route copy", text())
+  end)
+
+  it("ends with where the image is, and what the usual way would have moved", function()
+    local sink, text = collect(sinks.lines, {})
+    local function done(bytes, route)
+      sink { event = "job.done", target = "glance:golden", route = route, image_id = "1234", seconds = 6.7,
+        location = "rbd://f51d/images/1234/snap", bytes = bytes }
+    end
+    done({ size = 1 << 30, allocated = 512 << 20, copied = 512 << 20, through_host = 0 }, "osd_copy")
+    assert.equal("Glance image 1234 is active in pool images: 1.0 GiB in 6.7 s by route osd_copy, 0 B through this host "
+      .. "(Cinder's upload-to-image: 2.5 GiB)\n", text())
+    done({ size = 1 << 30, allocated = 0, copied = 0, through_host = 2 << 30 }, "copy")
+    assert.matches("2.0 GiB through this host\n$", text())
   end)
 
   it("writes a line a step and a summary into a pipe, without control characters", function()
@@ -102,13 +115,58 @@ describe("siphon.sinks", function()
 
   it("redraws a bar on a terminal and leaves only lines behind", function()
     local sink, text = collect(sinks.terminal, { charset = progress.ascii, columns = function() return 80 end })
-    for _, e in ipairs { START, step "started", step "done", moved(10), moved(90), DONE } do sink(e) end
+    for _, e in ipairs { START, step "started", step "done", moved(10), moved(100), DONE } do sink(e) end
     local final = text():gsub("[^\n]*\r", "")
     assert.matches("volumes/vm1 %-> glance:golden", final)
     assert.matches("Glance image 1234 is active", final)
     assert.is_nil(final:find("%%"))
-    assert.matches("\r[^\n]*#+%.+[^\n]*90%%", text())
+    assert.matches("\nvolumes/vm1 +#+[^\n]*100%%", text())
     assert.is_nil(text():find("\27%[3"))
+  end)
+
+  it("has a bar for each job, with its route, and says whose the lines are", function()
+    local sink, text = collect(sinks.terminal, { charset = progress.ascii, columns = function() return 100 end })
+    local function send(job, fields)
+      fields.job = job
+      sink(fields)
+    end
+    for i = 1, 2 do send("j" .. i, { event = "job.start", source = "volumes/vm" .. i, target = "glance:g" .. i }) end
+    send("j1", { event = "step", step = "route", state = "chosen", route = "copy", detail = "route copy" })
+    local function moved_by(job, done)
+      send(job, { event = "progress", step = "target.copy", done = done, total = 100, rate = 1 })
+    end
+    moved_by("j1", 100)
+    moved_by("j2", 100)
+    assert.matches("volumes/vm1 %(copy%)  #+ .-100%%[^\n]*\nvolumes/vm2  #+ .-100%%[^\n]*$", text())
+    send("j1", { event = "step", step = "x", state = "done", detail = "data copied" })
+    assert.matches("\27%[1A\r\27%[Jvolumes/vm1: data copied\nvolumes/vm2  #[^\n]*$", text())
+    moved_by("j1", 100)
+    send("j2", { event = "job.failed", error = { message = "no room" } })
+    assert.matches("volumes/vm2: failed: no room\nvolumes/vm1 %(copy%)[^\n]*$", text())
+    send("j1", { event = "job.done", target = "glance:g1", route = "copy", image_id = "1", bytes = DONE.bytes,
+      seconds = 1 })
+    assert.matches("\r\27%[JGlance image 1 is active[^\n]*\n$", text())
+  end)
+
+  it("does not fill the terminal with bars", function()
+    local sink, text = collect(sinks.terminal, { charset = progress.ascii, columns = function() return 60 end })
+    for i = 1, 20 do
+      sink { event = "progress", job = "j" .. i, step = "s", done = 1, total = 1, rate = 1 }
+    end
+    local last = text():match ".*\27%[J(.*)$"
+    assert.equal(8, select(2, last:gsub("\n", "")))
+    assert.matches("%.%.%. and 12 more$", last)
+  end)
+
+  it("takes away the rows that a narrower window has made of a line", function()
+    local columns = 100
+    local sink, text = collect(sinks.terminal, { charset = progress.ascii, columns = function() return columns end })
+    local function moved_to(done) sink { event = "progress", job = "j", step = "s", done = done, total = 1, rate = 1 } end
+    moved_to(1)
+    columns = 30
+    moved_to(1)
+    local _, up = text():match "^(.-)\27%[(%d+)A\r\27%[J"
+    assert.is_true(tonumber(up) >= 1)
   end)
 
   it("colours only when asked", function()

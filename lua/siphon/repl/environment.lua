@@ -77,15 +77,14 @@ local function asked(session, source, target)
   return options
 end
 
--- The events of a job go where its output goes at that moment: a line that is waited for has a bar, a job in the
--- background has lines.
+-- The events of a job go where its output goes at that moment: a line that is waited for has bars, one for each copy; a
+-- job in the background has lines.
 local function events_of(session)
   local job = session.jobs:current()
-  local waited_for
   return function(event)
-    if job and job.number then return session.front:tell(job, event) end
-    waited_for = waited_for or session.front:sink()
-    if waited_for then waited_for(event) end
+    if job.number then return session.front:tell(job, event) end
+    if job.sink == nil then job.sink = session.front:sink() or false end
+    if job.sink then job.sink(event) end
   end
 end
 
