@@ -69,11 +69,13 @@ describe("siphon repl through a pipe", function()
   end)
 
   it("explains itself", function()
-    local _, out = repl "help 'rbd.create'\nhelp(siphon.rbd.Image.flatten)\nhelp 'nothing at all'\nhelp(siphon.units.bytes)\n"
+    local _, out = repl("help 'rbd.create'\nhelp(siphon.rbd.Image.flatten)\nhelp 'nothing at all'\n"
+      .. "help(siphon.units.bytes)\nhelp 'rbd.clone'\n")
     assert.matches("siphon%.rbd%.create%(pool, name, options%)", out)
     assert.matches("image:flatten%(options%?%)", out)
     assert.matches("nothing is known about 'nothing at all'", out)
     assert.matches("siphon%.units%.bytes%(bytes%)", out)
+    assert.matches("image:clone%(", out)
   end)
 end)
 

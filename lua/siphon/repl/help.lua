@@ -93,16 +93,18 @@ local function of_group(name)
   return #list > 0 and list or nil
 end
 
--- By a name in full or by its end ("clone", "rbd.create", "Image:clone", "Image.clone").
+-- By a name in full or by its end ("clone", "rbd.create", "Image:clone", "Image.clone"); the class may be left out
+-- ("rbd.clone").
 local function of_name(text)
   text = text:gsub("%(.*$", ""):gsub("^%s+", ""):gsub("%s+$", "")
   local exact, ending = {}, {}
   local wanted = text:gsub(":", ".")
+  local function is_end_of(name) return name:sub(-#wanted - 1) == "." .. wanted end
   for _, entry in ipairs(entries()) do
     local name = entry.name:gsub(":", ".")
     if name == wanted then
       exact[#exact + 1] = entry
-    elseif name:sub(-#wanted - 1) == "." .. wanted then
+    elseif is_end_of(name) or is_end_of((name:gsub("%.%u%w*(%.[%w_]+)$", "%1"))) then
       ending[#ending + 1] = entry
     end
   end
