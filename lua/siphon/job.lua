@@ -184,9 +184,9 @@ end
 
 -- Says in the record that the undo is about to run, which is also how this process learns that the job is another's by
 -- now: then it must not. Any other trouble with the record is none of the undo's: it gives back room on a full pool.
-function Job:may_undo(entry)
+function Job:may_undo(entry, state)
   core.system.fault_step(entry.step .. ".undo")
-  entry.state = "undoing"
+  entry.state = state or "undoing"
   pcall(self.write, self, entry)
   return self.lost == nil
 end
@@ -234,7 +234,7 @@ end
 function Job:release(name, as)
   for _, entry in ipairs(self.entries) do
     if entry.step == name and entry.undo and not SETTLED[entry.state] then
-      if not self:may_undo(entry) then error(self.lost, 0) end
+      if not self:may_undo(entry, not as and "releasing" or nil) then error(self.lost, 0) end
       local state, reason, err = self:undo_entry(entry)
       self:settle(entry, state == "undone" and (as or "released") or state, reason, err)
     end

@@ -175,6 +175,9 @@ local function take(pool, line, options, how)
   local taken = job.new(request)
   replay.load(taken, found)
   taken.record, taken.journal, taken.connections = record, record, mine
+  local barred = found.job.barred or {}
+  for _, at in ipairs(found.holder and found.holder.addresses or {}) do barred[#barred + 1] = at.address end
+  found.job.barred = barred
   local from = found.holder and (", after %s, whose lease ran out"):format(journals.holder_text(found.holder)) or ""
   taken:tell { text = ("taken over by %s%s"):format(journals.holder_text(record.holder), from) }
   return taken

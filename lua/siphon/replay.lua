@@ -13,7 +13,7 @@ local undo = require "siphon.undo"
 
 local replay = {}
 
-local DONE = { done = true, released = true }
+local DONE = { done = true, releasing = true, released = true }
 local GONE = { undone = true, kept = true }
 
 -- The next entry of the record that has an effect, or nil when all were gone through.
@@ -92,7 +92,7 @@ function replay.find(job, name, plan)
     if not DONE[entry.state] then
       local found, result = take_up(job, entry, plan)
       if found then return found, result end
-    elseif entry.state == "released" or not plan.still or plan.still(entry.data or {}) then
+    elseif entry.state ~= "done" or not plan.still or plan.still(entry.data or {}) then
       pass(job, entry)
       return entry, entry.result
     end

@@ -39,13 +39,21 @@ local function find_by_name(image, name)
   return source.find_snapshot(assert(image:snapshots()), name)
 end
 
+-- Whether that is a process which had this job before, and is barred since.
+local function was_ours(job, owner)
+  for _, address in ipairs(job.header.barred or {}) do
+    if address == owner.address then return true end
+  end
+  return false
+end
+
 -- Asked for a snapshot, the holder of the exclusive lock writes down what it has in its cache. One that does not
 -- answer is barred from the cluster after 30 s, so that a guest which only hangs would lose its disks: siphon asks
 -- first whether it answers.
 local function check_owner(job)
   if job.request.fence_dead_owner then return end
   local owner = job.source:lock_owner()
-  if not owner or job.source:answers(owner) then return end
+  if not owner or was_ours(job, owner) or job.source:answers(owner) then return end
   errors.raise("source.owner_silent", "job.snapshot", ("%s at %s has %s open and does not answer: a snapshot would "
     .. "have Ceph bar it from the cluster, and its guest lose the disk; see whether that host lives, name a snapshot "
     .. "that is there, or say --fence-dead-owner"):format(owner.client, owner.address, tostring(job.source.spec)), {

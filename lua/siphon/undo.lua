@@ -13,6 +13,7 @@ local core = require "siphon.core"
 local errors = require "siphon.errors"
 local json = require "siphon.json"
 local mgr = require "siphon.mgr"
+local renaming = require "siphon.renaming"
 local source = require "siphon.source"
 
 local undo = {}
@@ -132,6 +133,7 @@ actions.rename_image = {
   run = function(data, connections)
     local pool, err = pool_of(data, connections)
     if not pool then return gone(nil, err) end
+    renaming.mend(pool, data.image_id, data.image, data.former)
     local image, problem = core.rbd.open(pool, data.image)
     if not image then return gone(nil, problem) end
     local id = image.id

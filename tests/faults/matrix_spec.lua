@@ -6,7 +6,7 @@ local bed = require "support.bed"
 local matrix = require "faults.matrix"
 
 local ALL = os.getenv "SIPHON_FAULTS" == "all"
-local AT_ONCE = 6
+local AT_ONCE = ALL and 12 or 6
 local SHARE = (os.getenv "SIPHON_BUILD" or ""):find "asan" and 12 or 4
 
 local NOT_REACHED = "not reached"

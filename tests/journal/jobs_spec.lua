@@ -286,6 +286,27 @@ describe("a job's record", function()
     end)
   end)
 
+  it("takes back a rename that a client died over", function()
+    local renaming = require "siphon.renaming"
+    local undo = require "siphon.undo"
+    local pool = bed.pool "images"
+    assert(core.rbd.create(pool, "old", { size = 1 << 20 }))
+    local id = renaming.id_of(pool, "old")
+    -- The first thing that librbd does for a new name.
+    assert(pool:write("rbd_id.new", assert(pool:read "rbd_id.old")))
+    local data = { fsid = bed.cluster().fsid, pool = "images", image = "new", former = "old", image_id = id }
+    assert.is_true(undo.run("rename_image", data, { pool = function() return pool end }))
+    assert.is_nil(renaming.id_of(pool, "new"))
+    assert.equal(id, renaming.id_of(pool, "old"))
+    -- The last one that it has not done yet.
+    assert(pool:write("rbd_id.new", assert(pool:read "rbd_id.old")))
+    assert(pool:remove "rbd_id.old")
+    assert(pool:write("rbd_id.old", assert(pool:read "rbd_id.new")))
+    renaming.mend(pool, id, "new", "old")
+    assert(core.rbd.rename(pool, "old", "new"))
+    assert(core.rbd.remove(pool, "new"))
+  end)
+
   it("that is not there is named as such", function()
     for _, what in ipairs { "job", "resume", "undo", "cancel" } do
       local result = command.run { what, "20260101-000000-000000" }

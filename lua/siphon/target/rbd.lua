@@ -6,6 +6,7 @@
 local core = require "siphon.core"
 local errors = require "siphon.errors"
 local place = require "siphon.target.place"
+local renaming = require "siphon.renaming"
 local specs = require "siphon.spec"
 
 local Target = {}
@@ -82,22 +83,21 @@ function Target:verify(job)
   end })
 end
 
--- The id of the image of that name, or nil.
-local function id_of(pool, name)
-  local image <close> = core.rbd.open(pool, name)
-  return image and image.id
-end
-
 --- Gives the image its name. Refused when somebody took the name meanwhile.
 function Target:register(job)
   local pool, working = self.place.pool, self.place.name
   -- A job that is taken up again may find the image renamed already: its id is on record then.
   job:step("target.publish", {
     detail = ("%s is in place"):format(tostring(self.spec)),
-    undo = { "rename_image", self.place:data { image_id = id_of(pool, working), image = self.name, former = working } },
+    undo = { "rename_image", self.place:data {
+      image_id = renaming.id_of(pool, working), image = self.name, former = working,
+    } },
     untouched = { "EEXIST" },
     again = true,
-    found = function(data) return id_of(pool, self.name) == data.image_id or nil end,
+    found = function(data)
+      renaming.mend(pool, data.image_id, self.name, working)
+      return renaming.id_of(pool, self.name) == data.image_id or nil
+    end,
     act = function() return core.rbd.rename(pool, working, self.name) end,
   })
 end
