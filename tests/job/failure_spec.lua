@@ -298,10 +298,11 @@ describe("a copy that fails", function()
     end)
 
     it("by the end of its time, is undone and exits with 75", function()
-      local result = command.run { "copy", spec, "glance:late", "--pool", "images", "--timeout", "1", "--route", "copy" }
+      local result = command.run { "copy", spec, "glance:late", "--pool", "images", "--timeout", "3", "--route", "osd_copy",
+        "--max-rate", "1M" }
       one_line(result)
       assert.equal(75, result.code)
-      assert.matches("within the 1 seconds", result.err)
+      assert.matches("within the 3 seconds", result.err)
     end)
 
     it("by a reader that went away, is not: the copy goes on", function()

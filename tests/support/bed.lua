@@ -145,7 +145,8 @@ function bed.holdings()
   for _, entry in ipairs(assert(bed.admin_connection:pools())) do
     local pool <close> = assert(bed.admin_connection:pool(entry.name))
     for _, object in ipairs(assert(pool:objects())) do
-      if not KEPT[object] then lines[#lines + 1] = ("%s %s"):format(entry.name, object) end
+      -- RADOS also lists objects of which only clones are left until the OSDs have trimmed them.
+      if not KEPT[object] and pool:stat(object) then lines[#lines + 1] = ("%s %s"):format(entry.name, object) end
     end
   end
   local images = assert(core.http.request { url = bed.url .. "/v2/images?limit=1000" })
@@ -154,10 +155,8 @@ function bed.holdings()
   return table.concat(lines, "\n")
 end
 
-local TRIMMING = 60 -- seconds
+local PATIENCE = 20 -- seconds: what Glance and ceph-mgr clean up takes them a moment
 
--- The lines by which `now` differs. An object of which only clones in removed snapshots are left is listed until the
--- OSDs have trimmed it: it may well have been there before.
 local function differences(before, now)
   local was, is, lines = {}, {}, {}
   for line in before:gmatch "[^\n]+" do was[line] = true end
@@ -166,16 +165,16 @@ local function differences(before, now)
     if not was[line] then lines[#lines + 1] = "+ " .. line end
   end
   for line in before:gmatch "[^\n]+" do
-    if not is[line] and not line:find "%srbd_data%." then lines[#lines + 1] = "- " .. line end
+    if not is[line] then lines[#lines + 1] = "- " .. line end
   end
   return lines
 end
 
 --- Raises with the lines that differ unless the bed holds what it held `before`; `look` tells what it holds (default:
--- bed.inventory), and is called until the OSDs have trimmed what was removed.
+-- bed.inventory), and is called again for a while.
 function bed.assert_unchanged(before, look, context)
   look = look or bed.inventory
-  local deadline = core.task.now() + TRIMMING
+  local deadline = core.task.now() + PATIENCE
   local lines = differences(before, look())
   while #lines > 0 and core.task.now() < deadline do
     core.task.sleep(0.5)

@@ -7,14 +7,13 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 admin() { "$here/../testbed/testbed" admin --dir "$TESTBED_DIR" "$@"; }
 
-admin ceph osd pool ls | sort | while read -r pool; do
-  echo "pool $pool"
-  admin rados -p "$pool" ls --all |
-    grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring|rbd_group_directory|siphon\.jobs)$' |
-    sed "s/^/$pool /" | sort || true
-  admin rados -p "$pool" ls --all | sed -n 's/\tsiphon\.jobs$//p' | sort | while IFS= read -r namespace; do
-    admin rados -p "$pool" --namespace "$namespace" listomapkeys siphon.jobs | sed -n "s/^job\./$pool unfinished job /p"
-  done
+admin ceph osd pool ls | sort | sed 's/^/pool /'
+objects=$("$here/objects.py")
+grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring|rbd_group_directory|siphon\.jobs)$' \
+  <<<"$objects" || true
+sed -n 's/\tsiphon\.jobs$//p' <<<"$objects" | while IFS= read -r place; do
+  admin rados -p "${place%%$'\t'*}" --namespace "${place#*$'\t'}" listomapkeys siphon.jobs |
+    sed -n "s/^job\./unfinished job /p"
 done
 admin ceph auth ls -f json | jq -r '.auth_dump[].entity | "user " + .' | sort
 admin ceph osd blocklist ls 2>/dev/null | sed 's/ .*//; s/^/fenced /' | sort
