@@ -104,6 +104,36 @@ static int l_task_shield(lua_State *L) {
     return shield_ended(L, lua_pcallk(L, arguments, LUA_MULTRET, 1, context, shield_ended), context);
 }
 
+static int expose_ended(lua_State *L, int status, lua_KContext context) {
+    sph_engine_current(sph_engine_of(L))->shield = (unsigned)context;
+    if (status != LUA_OK && status != LUA_YIELD)
+        return lua_error(L);
+    return lua_gettop(L) - 1;
+}
+
+/*** task.expose(fn, ...) -> what fn returns
+ * Runs fn so that a cancellation reaches into it, although there is a shield around the call: for what may be
+ * interrupted in the middle of what may not. A cancellation may be raised at any instruction of a busy task, also
+ * between a pcall and what follows it:
+ *   task.shield(function()
+ *     local ok, err = pcall(task.expose, work)
+ *     undo(ok, err) -- sure to run
+ *   end) */
+static int l_task_expose(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    sph_task *task = sph_engine_current(sph_engine_of(L));
+    int arguments = lua_gettop(L) - 1;
+    if (!task) {
+        lua_call(L, arguments, LUA_MULTRET);
+        return lua_gettop(L);
+    }
+    lua_pushcfunction(L, sph_task_traceback);
+    lua_insert(L, 1);
+    lua_KContext context = (lua_KContext)task->shield;
+    task->shield = 0;
+    return expose_ended(L, lua_pcallk(L, arguments, LUA_MULTRET, 1, context, expose_ended), context);
+}
+
 /* --- sleep ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -183,6 +213,7 @@ int sph_open_task(lua_State *L) {
                                          {"timeout", l_task_timeout},
                                          {"current", l_task_current},
                                          {"shield", l_task_shield},
+                                         {"expose", l_task_expose},
                                          {"sleep", l_task_sleep},
                                          {"now", l_task_now},
                                          {"checkpoint", l_task_checkpoint},

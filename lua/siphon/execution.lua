@@ -284,11 +284,17 @@ local function conclude(job, ok, failure)
   return result, err
 end
 
+-- Calls fn(...), which may be cancelled, within the time that the job has; then the end of the job, which may not.
+local function carry_through(job, fn, ...)
+  return core.task.shield(function(...)
+    return conclude(job, xpcall(core.task.expose, errors.handler, execution.bounded, job.request.timeout, fn, ...))
+  end, ...)
+end
+
 --- Does a new job: its result, or nil and an error, with everything undone.
 function execution.run(job)
   job.events:emit("job.start", { source = tostring(job.request.source), target = tostring(job.request.target) })
-  local ok, failure = xpcall(execution.bounded, errors.handler, job.request.timeout, perform, job)
-  return core.task.shield(conclude, job, ok, failure)
+  return carry_through(job, perform, job)
 end
 
 -- Nothing was done yet: the job is left as it was found.
@@ -312,11 +318,10 @@ function execution.resume(job)
     if header.route then assert(routes.get(header.route)) end -- one of the operator's own may not be on this host
   end, errors.handler)
   if not seen then return put_back(job, problem) end
-  local ok, failure = xpcall(execution.bounded, errors.handler, job.request.timeout, function()
+  return carry_through(job, function()
     if not header.decision then begin(job) end
     lease.keep(job.record, {}, header.complete and complete or carry_out, job)
   end)
-  return core.task.shield(conclude, job, ok, failure)
 end
 
 --- Undoes all that a job did whose record was taken over: true, or nil and an error that says what is left behind.

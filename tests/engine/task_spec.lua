@@ -153,6 +153,27 @@ describe("cancellation", function()
     assert.is_false(after)
   end)
 
+  it("reaches into what is exposed in a shield, and never what follows that", function()
+    for _ = 1, 20 do
+      local code, done
+      local t = task.spawn(function()
+        task.shield(function()
+          local ok, err = pcall(task.expose, function()
+            task.current():cancel()
+            while true do pcall(function() for _ = 1, 20000 do end end) end
+          end)
+          for _ = 1, 50000 do end
+          task.sleep(0)
+          code, done = not ok and err.code, true
+        end)
+      end)
+      pcall(t.join, t)
+      assert.equal("cancelled", code)
+      assert.is_true(done)
+    end
+    assert.equal(3, task.expose(function() return 3 end))
+  end)
+
   it("lets a <close> variable wait while the error unwinds", function()
     local closed
     local t = task.spawn(function()
