@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 /* How long a server may take to say "100 Continue" before a file or an image is sent without it. Waiting is
  * worth it: an answer like 401 or 409 then comes before the first byte was read from the source. A string can
@@ -181,6 +182,14 @@ static struct curl_slist *headers_of(sph_transfer *t) {
     return &t->at_once;
 }
 
+/* A child that has the socket too would keep the connection open when it ends here, and a Glance that waits for the rest of
+ * a body would wait, with the image open, for as long as the child lives. */
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *to) {
+    (void)user;
+    (void)purpose;
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static void set_options(sph_transfer *t) {
     CURL *easy = t->flow.easy;
     const sph_http_request *r = &t->request;
@@ -198,6 +207,7 @@ static void set_options(sph_transfer *t) {
     /* Else removing a transfer that still resolves its host waits for the resolver, perhaps for seconds. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, t->sink ? BUFFER_SIZE : 16L << 10);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

@@ -17,6 +17,17 @@ describe("siphon.http.request", function()
     return json.decode(response.body), response
   end
 
+  it("keeps its connection from the processes that are started meanwhile", function()
+    local function connections_of_a_child()
+      local pipe <close> = assert(io.popen [[
+        for inode in $(ls -l /proc/self/fd | sed -n 's/.*socket:\[\(.*\)\]$/\1/p'); do grep " $inode " /proc/net/tcp; done]])
+      return pipe:read "a"
+    end
+    local found
+    echo { method = "POST", body = ("x"):rep(1 << 20), progress = function() found = found or connections_of_a_child() end }
+    assert.equal("", found)
+  end)
+
   describe("what is sent", function()
     it("is a GET by default", function()
       local seen, response = echo { url = "/echo?a=b%20c" }
