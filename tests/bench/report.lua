@@ -84,7 +84,6 @@ local function targets(by_case)
   end
   against_cp("random", "stored", "siphon", 1.05, "space")
   against_cp("used", "stored", "siphon", 1.05, "space")
-  against_cp("used", "wall", "siphon", 0.8, "wall, verified")
   against_cp("scattered", "wall", "siphon", 0.8, "wall, verified")
   against_cp("slow", "wall", "siphon", 0.25, "wall, verified")
   local scattered, thin = of("scattered", "siphon"), of("thin", "siphon")
