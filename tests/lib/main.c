@@ -11,8 +11,8 @@
 #include <string.h>
 
 #ifdef __SANITIZE_ADDRESS__
-/* cjson does not free its buffers when Lua runs out of memory under it. */
-const char *__lsan_default_suppressions(void);
+/* cjson does not free its buffers when Lua runs out of memory under it. The sanitizer's library has to find this. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
     return "leak:cjson.so";
 }
