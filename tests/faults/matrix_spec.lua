@@ -3,6 +3,7 @@
 -- resumed or undone, and of those every fourth (every twelfth under a sanitizer).
 
 local bed = require "support.bed"
+local fences = require "support.fences"
 local matrix = require "faults.matrix"
 
 local ALL = os.getenv "SIPHON_FAULTS" == "all"
@@ -91,15 +92,15 @@ local function write_table(points, results)
 end
 
 describe("a copy that is killed", function()
-  local before
+  local before, barred
 
   setup(function()
-    before = bed.inventory()
+    before, barred = bed.inventory(), fences.standing()
     bed.let_glance_read(bed.GLANCE_READS_VOLUMES)
   end)
   teardown(function()
     bed.let_glance_read()
-    bed.admin "ceph osd blocklist clear"
+    fences.lift(barred)
     bed.assert_unchanged(before)
   end)
 

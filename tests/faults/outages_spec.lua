@@ -6,10 +6,11 @@ local core = require "siphon.core"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local ground = require "support.ground"
 
 describe("a copy lives through", function()
   if os.getenv "SIPHON_SHARED_BED" then return end
-  local before, with_volume, spec, name, expected
+  local here, spec, name, expected
   local HALF = "target.copy/rbd.copy_data/half"
 
   local function testbed(line)
@@ -18,17 +19,11 @@ describe("a copy lives through", function()
   end
 
   setup(function()
-    before = bed.inventory()
-    spec, name = bed.volume { size = 32, data = { { 0, 12 }, { 16, 4 } } }
-    expected = bed.md5(spec)
-    with_volume = bed.holdings()
+    here = ground.new()
+    spec, name, expected = here.spec, here.name, here.md5
   end)
-  teardown(function()
-    bed.remove(spec)
-    bed.admin "ceph osd blocklist clear"
-    bed.assert_unchanged(before)
-  end)
-  after_each(function() bed.assert_unchanged(with_volume, bed.holdings) end)
+  teardown(function() here:clear() end)
+  after_each(function() here:assert_clean() end)
 
   -- Stops a copy at the point, calls `meanwhile`, lets it go on; returns how it ended.
   local function interrupted(point, arguments, meanwhile)

@@ -5,25 +5,20 @@ local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local ground = require "support.ground"
 local servers = require "support.servers"
 
 local FIELDS = { "error", "holder", "id", "image_id", "route", "source", "started", "state", "target", "updated" }
 
 describe("a job's record", function()
-  local before, with_volume, spec, name, expected
+  local here, spec, name, expected
 
   setup(function()
-    before = bed.inventory()
-    spec, name = bed.volume { size = 32, data = { { 0, 12 }, { 16, 4 } } }
-    expected = bed.md5(spec)
-    with_volume = bed.holdings()
+    here = ground.new()
+    spec, name, expected = here.spec, here.name, here.md5
   end)
-  teardown(function()
-    bed.remove(spec)
-    bed.admin "ceph osd blocklist clear"
-    bed.assert_unchanged(before)
-  end)
-  after_each(function() bed.assert_unchanged(with_volume, bed.holdings) end)
+  teardown(function() here:clear() end)
+  after_each(function() here:assert_clean() end)
 
   local function start(arguments, env)
     return command.start(arguments, { env = env })

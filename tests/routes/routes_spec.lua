@@ -3,16 +3,17 @@
 local bed = require "support.bed"
 local command = require "support.command"
 local core = require "siphon.core"
+local fences = require "support.fences"
 local servers = require "support.servers"
 
 local POOL = "images"
 
 describe("the route", function()
-  local before
+  local before, barred
   local volumes, images = {}, {}
 
   setup(function()
-    before = bed.inventory()
+    before, barred = bed.inventory(), fences.standing()
     bed.let_glance_read(bed.GLANCE_READS_VOLUMES)
   end)
 
@@ -20,7 +21,7 @@ describe("the route", function()
     for _, id in ipairs(images) do bed.delete_glance_image(id) end
     for i = #volumes, 1, -1 do bed.remove(command.quote(volumes[i])) end
     bed.let_glance_read()
-    bed.admin "ceph osd blocklist clear" -- of those that were killed
+    fences.lift(barred) -- of the managers and the Glances that are killed here
     bed.assert_unchanged(before)
   end)
 
@@ -125,7 +126,6 @@ describe("the route", function()
       command.shell(("tests/testbed/testbed stop --dir %s --kill mgr"):format(bed.directory))
       command.shell(("tests/testbed/testbed start --dir %s mgr"):format(bed.directory))
       local result = process:wait(300)
-      bed.admin "ceph osd blocklist clear" -- of the manager that was killed
       assert.equal("", result.err)
       local events = command.events(result.out)
       local done = events[#events]
@@ -288,7 +288,6 @@ describe("the route", function()
       glance "stop"
       glance "start"
       local result = process:wait(200)
-      bed.admin "ceph osd blocklist clear" -- of the Glance that was killed, whose lock was broken
       assert_nothing_left(result, spec, "dying")
     end)
 

@@ -1,8 +1,7 @@
 #!/bin/bash
-# Lists all that a bed holds: pools with each of their objects, users, Glance's images and files. Two lists are equal when
-# nothing was left behind in between. Not in it: objects that librbd makes once in a pool, and keeps; the history of
-# siphon's jobs, though jobs that are not done are; and who is barred from the cluster for an hour, because its lock was
-# broken or its job taken over.
+# Lists all that a bed holds: pools with each of their objects, users, blocklist, Glance's images and files. Two lists
+# are equal when nothing was left behind in between. Objects that librbd makes once in a pool, and keeps, are left out; of
+# siphon's list of jobs so is the history, but not a job that is not done.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -17,6 +16,7 @@ sed -n 's/\tsiphon\.jobs$//p' <<<"$objects" | while IFS= read -r place; do
     sed -n "s/^job\./unfinished job /p"
 done
 admin ceph auth ls -f json | jq -r '.auth_dump[].entity | "user " + .' | sort
+admin ceph osd blocklist ls 2>/dev/null | sed 's/ .*//; s/^/fenced /' | sort
 if [[ -n ${TESTBED_GLANCE_URL-} ]]; then
   curl -sSf "$TESTBED_GLANCE_URL/v2/images?limit=1000" | jq -r '.images[].id | "glance image " + .' | sort
   find "$TESTBED_DIR"/glance -path '*images*' -type f | sort
