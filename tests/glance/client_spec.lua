@@ -3,7 +3,7 @@
 local clouds = require "siphon.clouds"
 local core = require "siphon.core"
 local json = require "siphon.json"
-local servers = require "tests.support.servers"
+local servers = require "support.servers"
 
 local task = require "siphon.task"
 

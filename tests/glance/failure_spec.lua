@@ -4,7 +4,7 @@
 local core = require "siphon.core"
 local glance = require "siphon.glance"
 local json = require "siphon.json"
-local servers = require "tests.support.servers"
+local servers = require "support.servers"
 
 local task = require "siphon.task"
 

@@ -1,5 +1,5 @@
 local core = require "siphon.core"
-local servers = require "tests.support.servers"
+local servers = require "support.servers"
 
 local http, task = core.http, require "siphon.task"
 

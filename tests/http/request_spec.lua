@@ -1,6 +1,6 @@
 local core = require "siphon.core"
 local json = require "siphon.json"
-local servers = require "tests.support.servers"
+local servers = require "support.servers"
 
 local http, task = core.http, require "siphon.task"
 

@@ -3,8 +3,8 @@
 
 local core = require "siphon.core"
 
-local ceph = require "tests.support.ceph"
-local world = require "tests.osd_copy.world"
+local ceph = require "support.ceph"
+local world = require "osd_copy.world"
 
 local rbd, task = core.rbd, core.task
 local MIB = 1 << 20

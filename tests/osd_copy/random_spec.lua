@@ -5,8 +5,8 @@
 
 local core = require "siphon.core"
 
-local ceph = require "tests.support.ceph"
-local world = require "tests.osd_copy.world"
+local ceph = require "support.ceph"
+local world = require "osd_copy.world"
 
 local COUNT = math.tointeger(os.getenv "SIPHON_RANDOM_IMAGES") or 40
 local FIRST = math.tointeger(os.getenv "SIPHON_RANDOM_SEED") or 1

@@ -3,7 +3,7 @@
 
 local core = require "siphon.core"
 
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 
 local rbd = core.rbd
 local KIB, MIB = 1 << 10, 1 << 20
@@ -19,7 +19,7 @@ local PLAIN = { "layering", "exclusive-lock" }
 --- Makes the pools `main`, `other` (replicated) and `coded` (erasure-coded), and a namespace in each of the
 -- first two.
 function world.new()
-  local self = setmetatable({ scratch = ceph.scratch(), made = {} }, World)
+  local self = setmetatable({ scratch = ceph.scratch() }, World)
   local scratch, profile = self.scratch, ceph.name "profile"
   ceph.admin(("osd erasure-code-profile set %s k=2 m=1 crush-failure-domain=osd"):format(profile))
   scratch:at_end(function() ceph.admin("osd erasure-code-profile rm " .. profile) end)
@@ -60,33 +60,11 @@ end
 
 --- An image that `clean` removes.
 function World:expect(pool, name)
-  self.made[#self.made + 1] = { pool = pool, name = name }
-  return name
-end
-
--- What became of an image in the trash: it is removed from there, by its id.
-local function remove(made)
-  local pool = made.pool
-  local image = rbd.open(pool, made.id and { id = made.id } or made.name, { read_only = false })
-  if image then
-    for _, snapshot in ipairs(image:snapshots() or {}) do
-      if snapshot.namespace == "user" then
-        image:snapshot_unprotect(snapshot.name)
-        image:snapshot_remove(snapshot.name)
-      end
-    end
-    image:close()
-  end
-  if made.id then return rbd.trash_remove(pool, made.id, { force = true }) end
-  return rbd.remove(pool, made.name)
+  return self.scratch:expect(pool, name)
 end
 
 function World:clean_images()
-  for i = #self.made, 1, -1 do
-    local made = table.remove(self.made, i)
-    local ok, err = remove(made)
-    if not ok and not err:is "ENOENT" then print("left behind:", world.spec(made.pool, made.name), err) end
-  end
+  self.scratch:clean_images()
 end
 
 function World:clean()
@@ -227,9 +205,7 @@ function World:clone(dice, from_pool, from, pool, name, options)
     local id = parent.id
     parent:close()
     assert(rbd.trash_move(from_pool, from))
-    for _, made in ipairs(self.made) do
-      if made.name == from then made.id = id end
-    end
+    self.scratch:in_trash(from, id)
     return
   end
   if dice.chance(50) and parent:size() > 0 then

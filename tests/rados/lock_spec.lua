@@ -1,4 +1,4 @@
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 local task = require "siphon.core".task
 
 describe("a lock on an object", function()

@@ -1,4 +1,4 @@
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 
 describe("objects of a pool", function()
   local scratch, pool, name

@@ -1,4 +1,4 @@
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 
 describe("omap", function()
   local scratch, pool, name

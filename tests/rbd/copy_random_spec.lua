@@ -1,7 +1,7 @@
 -- image:copy_data of images that nobody thought of: each round makes one from a seed, copies one of its snapshots
 -- in a random way, and compares what `rbd export` gives of both ends.
 
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 local core = require "siphon.core"
 
 local rbd = core.rbd

@@ -1,6 +1,6 @@
 -- The hashes of an image, on the way of a copy and alone; coreutils are the oracle.
 
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 local core = require "siphon.core"
 
 local rbd, task = core.rbd, core.task

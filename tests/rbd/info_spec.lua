@@ -1,4 +1,4 @@
-local ceph = require "tests.support.ceph"
+local ceph = require "support.ceph"
 local core = require "siphon.core"
 
 local rbd = core.rbd

@@ -3,9 +3,12 @@
 
 local core = require "siphon.core"
 
+local ceph = require "support.ceph"
 local command = require "support.command"
 
 local bed = {}
+
+bed.name, bed.md5 = ceph.name, ceph.md5
 
 bed.url = os.getenv "TESTBED_GLANCE_URL"
 bed.directory = os.getenv "TESTBED_DIR"
@@ -39,31 +42,7 @@ end
 --- What an image that leans on the volume's pool needs of it.
 bed.GLANCE_READS_VOLUMES = "profile rbd pool=images, profile rbd-read-only pool=volumes"
 
-local counter = 0
-
---- A name that no other spec uses.
-function bed.name(prefix)
-  counter = counter + 1
-  return ("%s-%d-%d"):format(prefix or "spec", core.system.pid(), counter)
-end
-
 local MIB = 1 << 20
-
-local BLOCK = 4096
-
--- Bytes that look random, are the same in every run, and differ in every block of 4 KiB.
-local function noise(seed, length)
-  local state, words = seed, {}
-  for i = 1, BLOCK // 8 - 1 do
-    state = state * 6364136223846793005 + 1442695040888963407
-    words[i] = ("<i8"):pack(state)
-  end
-  local filling, blocks = table.concat(words), {}
-  for i = 1, length // BLOCK do blocks[i] = ("<I4I4"):pack(seed, i) .. filling end
-  return table.concat(blocks)
-end
-
-bed.noise = noise
 
 --- Makes a volume: options size (MiB, default 32), data = { { offset in MiB, length in MiB }, ... } (default: three
 -- pieces with holes between), features, order, namespace; returns its spec and its name.
@@ -77,7 +56,7 @@ function bed.volume(options)
   }))
   local image <close> = assert(core.rbd.open(pool, name, { read_only = false }))
   for i, piece in ipairs(options.data or { { 0, 4 }, { 9, 1 }, { 30, 2 } }) do
-    assert(image:write(piece[1] * MIB, noise(i, piece[2] * MIB)))
+    assert(image:write(piece[1] * MIB, ceph.noise(piece[2] * MIB, i)))
   end
   local namespace = options.namespace and options.namespace .. "/" or ""
   return ("%s/%s%s"):format(pool_name, namespace, name), name
@@ -88,11 +67,6 @@ function bed.remove(spec)
   command.shell(("for s in $(rbd snap ls %s --format json 2>/dev/null | jq -r '.[].name'); do "
     .. "rbd snap unprotect %s@$s 2>/dev/null; rbd snap rm --no-progress %s@$s; done; "
     .. "rbd rm --no-progress %s 2>/dev/null; true"):format(spec, spec, spec, spec))
-end
-
---- The MD5 of what `rbd export` gives.
-function bed.md5(spec)
-  return (command.shell(("rbd export --no-progress %s - | md5sum"):format(command.quote(spec))):match "^%x+")
 end
 
 --- The MD5 of a Glance image as Glance gives it to its users.

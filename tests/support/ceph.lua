@@ -3,14 +3,13 @@
 
 local core = require "siphon.core"
 
+local command = require "support.command"
+
 local ceph = {}
 
-local MIB = 1 << 20
+local quote = command.quote
 
---- The text as one word of a shell.
-function ceph.quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local MIB, BLOCK = 1 << 20, 4096
 
 --- Runs a shell command; returns whether it succeeded, and what it printed on both outputs.
 function ceph.try(line)
@@ -36,12 +35,12 @@ end
 function ceph.lua(code, variables)
   local unset, set, err = "", "", os.tmpname()
   for name, value in pairs(variables or {}) do
-    if value then set = ("%s %s=%s"):format(set, name, ceph.quote(value)) else unset = unset .. " -u " .. name end
+    if value then set = ("%s %s=%s"):format(set, name, quote(value)) else unset = unset .. " -u " .. name end
   end
-  local path = ("LUA_PATH=%s LUA_CPATH=%s LD_PRELOAD=%s"):format(ceph.quote(package.path), ceph.quote(package.cpath),
-    ceph.quote(os.getenv "SIPHON_PRELOAD" or ""))
+  local path = ("LUA_PATH=%s LUA_CPATH=%s LD_PRELOAD=%s"):format(quote(package.path), quote(package.cpath),
+    quote(os.getenv "SIPHON_PRELOAD" or ""))
   local pipe <close> = assert(io.popen(("%s env%s%s lua5.4 -e %s 2>%s"):format(path, unset, set,
-    ceph.quote("local core = require 'siphon.core'\n" .. code), err)))
+    quote("local core = require 'siphon.core'\n" .. code), err)))
   local output = pipe:read "a"
   local file <close> = assert(io.open(err))
   local noise = file:read "a"
@@ -57,19 +56,22 @@ function ceph.name(prefix)
   return ("%s-%d-%d-%d"):format(prefix or "spec", core.system.pid(), os.time() % 100000, counter)
 end
 
---- Bytes that look random and are the same for the same seed.
+--- Bytes that look random, are the same for the same seed, and differ in every block of 4 KiB.
 function ceph.noise(length, seed)
-  local state, parts = seed or 1, {}
-  for i = 1, length // 8 + 1 do
+  seed = seed or 1
+  local state, words = seed, {}
+  for i = 1, BLOCK // 8 - 1 do
     state = state * 6364136223846793005 + 1442695040888963407
-    parts[i] = ("<i8"):pack(state)
+    words[i] = ("<i8"):pack(state)
   end
-  return table.concat(parts):sub(1, length)
+  local filling, blocks = table.concat(words), {}
+  for i = 1, length // BLOCK + 1 do blocks[i] = ("<I4I4"):pack(seed & 0xffffffff, i) .. filling end
+  return table.concat(blocks):sub(1, length)
 end
 
 --- The MD5 of what `rbd export` gives of `pool/[namespace/]image[@snapshot]`.
 function ceph.md5(spec)
-  return ceph.run(("rbd export --no-progress %s - | md5sum"):format(ceph.quote(spec))):match "^%x+"
+  return ceph.run(("rbd export --no-progress %s - | md5sum"):format(quote(spec))):match "^%x+"
 end
 
 --- Asserts that a primitive failed in the expected way, with one line as its message; returns the error.
@@ -89,9 +91,10 @@ function ceph.timed(f, ...)
   return core.task.now() - start, table.unpack(results, 1, results.n)
 end
 
--- Removes an image with its clones' links and its snapshots, whatever state it is in.
-local function remove_image(pool, name)
-  local image = core.rbd.open(pool, name, { read_only = false })
+-- Removes an image with its snapshots, whatever state it is in; one with an id is in the trash by now.
+local function remove_image(made)
+  local pool = made.pool
+  local image = core.rbd.open(pool, made.id and { id = made.id } or made.name, { read_only = false })
   if image then
     for _, snapshot in ipairs(image:snapshots() or {}) do
       if snapshot.namespace == "user" then
@@ -101,7 +104,8 @@ local function remove_image(pool, name)
     end
     image:close()
   end
-  return core.rbd.remove(pool, name)
+  if made.id then return core.rbd.trash_remove(pool, made.id, { force = true }) end
+  return core.rbd.remove(pool, made.name)
 end
 
 local Scratch = {}
@@ -148,6 +152,13 @@ function Scratch:expect(pool, name)
   return name
 end
 
+--- Says that the image of that name is in the trash, where it has only an id.
+function Scratch:in_trash(name, id)
+  for _, made in ipairs(self.made) do
+    if made.name == name then made.id = id end
+  end
+end
+
 --- A pool of its own, which is removed at the end; `more` goes to `ceph osd pool create`. Returns its name.
 function Scratch:make_pool(more)
   local name = ceph.name "pool"
@@ -182,7 +193,7 @@ end
 function Scratch:clean_images()
   for _ = 1, #self.made do
     local made = table.remove(self.made)
-    local ok, err = remove_image(made.pool, made.name)
+    local ok, err = remove_image(made)
     if not ok and not err:is "ENOENT" then print("left behind:", made.pool.name, made.name, err) end
   end
 end
