@@ -67,10 +67,14 @@ static int l_task_status(lua_State *L) {
     return 1;
 }
 
+static sph_task *current_task(lua_State *L) {
+    return sph_engine_current(sph_engine_of(L));
+}
+
 /*** task.current() -> Task | nil
  * The task that calls; nil outside of tasks. */
 static int l_task_current(lua_State *L) {
-    sph_task *task = sph_engine_current(sph_engine_of(L));
+    sph_task *task = current_task(L);
     if (!task)
         lua_pushnil(L);
     else
@@ -78,20 +82,17 @@ static int l_task_current(lua_State *L) {
     return 1;
 }
 
-static int shield_ended(lua_State *L, int status, lua_KContext context) {
-    sph_task *task = (sph_task *)context; /* alive: it is the one that runs */
-    task->shield--;
+static int depth_ended(lua_State *L, int status, lua_KContext former) {
+    current_task(L)->shield = (unsigned)former;
     if (status != LUA_OK && status != LUA_YIELD)
         return lua_error(L);
     return lua_gettop(L) - 1;
 }
 
-/*** task.shield(fn, ...) -> what fn returns
- * Runs fn so that a cancellation does not reach into it: for cleaning up. It is raised at the first
- * checkpoint after the shield. */
-static int l_task_shield(lua_State *L) {
+/* Calls the function with its arguments under so many shields, and has the former number of them back after it. Outside
+ * of tasks there is nothing to shield from. */
+static int call_at_depth(lua_State *L, sph_task *task, unsigned depth) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    sph_task *task = sph_engine_current(sph_engine_of(L));
     int arguments = lua_gettop(L) - 1;
     if (!task) {
         lua_call(L, arguments, LUA_MULTRET);
@@ -99,16 +100,17 @@ static int l_task_shield(lua_State *L) {
     }
     lua_pushcfunction(L, sph_task_traceback);
     lua_insert(L, 1);
-    task->shield++;
-    lua_KContext context = (lua_KContext)task;
-    return shield_ended(L, lua_pcallk(L, arguments, LUA_MULTRET, 1, context, shield_ended), context);
+    lua_KContext former = (lua_KContext)task->shield;
+    task->shield = depth;
+    return depth_ended(L, lua_pcallk(L, arguments, LUA_MULTRET, 1, former, depth_ended), former);
 }
 
-static int expose_ended(lua_State *L, int status, lua_KContext context) {
-    sph_engine_current(sph_engine_of(L))->shield = (unsigned)context;
-    if (status != LUA_OK && status != LUA_YIELD)
-        return lua_error(L);
-    return lua_gettop(L) - 1;
+/*** task.shield(fn, ...) -> what fn returns
+ * Runs fn so that a cancellation does not reach into it: for cleaning up. It is raised at the first
+ * checkpoint after the shield. */
+static int l_task_shield(lua_State *L) {
+    sph_task *task = current_task(L);
+    return call_at_depth(L, task, task ? task->shield + 1 : 0);
 }
 
 /*** task.expose(fn, ...) -> what fn returns
@@ -120,18 +122,7 @@ static int expose_ended(lua_State *L, int status, lua_KContext context) {
  *     undo(ok, err) -- sure to run
  *   end) */
 static int l_task_expose(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    sph_task *task = sph_engine_current(sph_engine_of(L));
-    int arguments = lua_gettop(L) - 1;
-    if (!task) {
-        lua_call(L, arguments, LUA_MULTRET);
-        return lua_gettop(L);
-    }
-    lua_pushcfunction(L, sph_task_traceback);
-    lua_insert(L, 1);
-    lua_KContext context = (lua_KContext)task->shield;
-    task->shield = 0;
-    return expose_ended(L, lua_pcallk(L, arguments, LUA_MULTRET, 1, context, expose_ended), context);
+    return call_at_depth(L, current_task(L), 0);
 }
 
 /* --- sleep ---------------------------------------------------------------------------------------------- */
