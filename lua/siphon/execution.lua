@@ -141,23 +141,33 @@ local function carry_out(job)
     route.finish(job)
     snapshot.check(job)
   end
-  core.system.fault_step "job.complete"
-  job:remember { complete = true, bytes = job.bytes }
-  let_go(job, route)
+  core.task.shield(function() -- the image is there: whoever interrupts now is late
+    core.system.fault_step "job.complete"
+    job:remember { complete = true, bytes = job.bytes }
+    let_go(job, route)
+    job.is_over = true
+  end)
 end
 
 -- The image is there, and only the source was not given back yet.
 local function complete(job)
   local header = job.header
   job.route, job.snapshot, job.bytes = header.route, header.snapshot, header.bytes
-  let_go(job, routes.get(header.route))
+  core.task.shield(let_go, job, routes.get(header.route))
+  job.is_over = true
+end
+
+-- Works on the job while its lease is kept. Nobody cancels any more what is being undone, or complete.
+local function keep_lease(job, fn, ...)
+  local function heeds_cancel() return job.header.state ~= "undoing" and not job.header.complete end
+  return lease.keep(job.journal, heeds_cancel, fn, ...)
 end
 
 -- All of a new job; raises on failure.
 local function perform(job)
   look(job)
   begin(job)
-  lease.keep(job.journal, {}, carry_out, job)
+  keep_lease(job, carry_out, job)
 end
 
 --- Calls fn, within `seconds` if there is such a bound; raises on failure.
@@ -250,7 +260,7 @@ local function undo_all(job, err, options)
   job.header.state, job.header.error = "undoing", errors.plain(err)
   -- What cannot be told the record (there may be no room) can be undone all the same.
   if job.record then pcall(job.remember, job, {}) end
-  if not job.lost then lease.keep(job.journal, { undoing = true }, job.undo, job, nil, options) end
+  if not job.lost then keep_lease(job, job.undo, job, nil, options) end
 end
 
 local function emit_failed(job, err)
@@ -272,7 +282,7 @@ end
 -- The end of every job, told once, whatever interrupts meanwhile.
 local function conclude(job, ok, failure)
   local result, err
-  if ok then
+  if ok or job.is_over then
     result = result_of(job)
     job.header.bytes = job.bytes
     close_record(job, "done")
@@ -320,7 +330,7 @@ function execution.resume(job)
   if not seen then return put_back(job, problem) end
   return carry_through(job, function()
     if not header.decision then begin(job) end
-    lease.keep(job.record, {}, header.complete and complete or carry_out, job)
+    keep_lease(job, header.complete and complete or carry_out, job)
   end)
 end
 

@@ -235,24 +235,35 @@ function jobs.undo(id, options)
   end)
 end
 
+-- A job whose image is there is gone on with: who cancels it came too late.
+local function end_of(taken)
+  local header = taken.header
+  if not header.complete or header.state == "undoing" or header.state == "failed" then return execution.undo(taken) end
+  local result, err = execution.resume(taken)
+  if not result then return nil, err end
+  return true, "complete"
+end
+
 --- siphon.jobs.cancel(id, options) -> holder | true | nil, err
 -- Asks whoever works on the job to stop and to undo what it did; it notices within two seconds. The answer is who
--- that is. A job that nobody works on is undone here, and the answer is true.
+-- that is. A job that nobody works on is undone here, and the answer is true. One whose image is there already is
+-- finished instead, here or by its holder, and there is a second answer: "complete".
 function jobs.cancel(id, options)
   options = check("siphon.jobs.cancel", options)
-  local held, holder
+  local held, holder, was
   local ok, err = with_places(options, function(places)
     local pool, line, over = find(places, id)
     if not pool then return nil, line end
     if over then return already_over(line) end
     held = records.is_held(pool, id)
     if not held then return true end
-    holder = (records.glance(pool, id) or {}).holder
+    local there = records.glance(pool, id) or {}
+    holder, was = there.holder, there.job and there.job.complete and "complete"
     return records.ask_to_cancel(pool, id)
   end)
   if not ok then return nil, err end
-  if held then return holder or true end
-  return jobs.undo(id, options)
+  if held then return holder or true, was end
+  return with_job(id, options, end_of, already_over)
 end
 
 -- --- the same copy again ---------------------------------------------------------------------------------------

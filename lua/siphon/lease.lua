@@ -15,14 +15,14 @@ end
 
 -- Renews until it is told to stop. An error that says nothing about the lease (a slow cluster) is no reason to give up:
 -- the next attempt follows, and a lease that ran out meanwhile is taken again unless somebody was quicker.
-local function keep(record, state)
+local function keep(record, state, heeds_cancel)
   local renew_at, look_at = core.task.now() + record.lease / 3, core.task.now() + LOOK_EVERY
   while not state.over do
     core.task.sleep(TICK)
     local now = core.task.now()
-    if state.heeds_cancel and now >= look_at then
+    if now >= look_at and heeds_cancel() then
       local by = record:cancelled_by()
-      if by then error(cancelled(by), 0) end
+      if by and heeds_cancel() then error(cancelled(by), 0) end
       look_at = now + LOOK_EVERY
     end
     if now >= renew_at then
@@ -34,13 +34,13 @@ local function keep(record, state)
 end
 
 --- Calls fn(...) while the lease is kept, and returns what it returns. Raises an error of code "lease.lost" when the
--- job was taken over, and of code "job.cancelled" when somebody wants that, unless options.undoing.
-function lease.keep(record, options, fn, ...)
+-- job was taken over, and of code "job.cancelled" when somebody wants that while heeds_cancel() says that it counts.
+function lease.keep(record, heeds_cancel, fn, ...)
   if not record.renew then return fn(...) end -- a record that only this process has
   return core.task.scope(function(...)
     -- A flag, because a task in a shield cannot be cancelled.
-    local state = { heeds_cancel = not options.undoing }
-    local keeper = core.task.spawn(keep, record, state)
+    local state = {}
+    local keeper = core.task.spawn(keep, record, state, heeds_cancel)
     local results = table.pack(xpcall(fn, errors.handler, ...))
     state.over = true
     keeper:cancel()

@@ -30,16 +30,7 @@ describe("a copy lives through", function()
     local words = { "copy", spec, "--quiet", "--route", "copy" }
     table.move(arguments, 1, #arguments, #words + 1, words)
     local process = command.start(words, { env = { SIPHON_FAULT = "stop " .. point } })
-    local stopped
-    for _ = 1, 600 do
-      local file = io.open(("/proc/%d/stat"):format(process.pid))
-      local text = file and file:read "a" or ""
-      if file then file:close() end
-      stopped = text:find "%) T" ~= nil
-      if stopped then break end
-      core.task.sleep(0.05)
-    end
-    assert.is_true(stopped, point .. " was not reached")
+    process:wait_until_stopped()
     local after = meanwhile(process)
     process:signal "CONT"
     if after then after() end

@@ -106,6 +106,37 @@ describe("a job's record", function()
     assert.matches("cancelled by", command.run({ "job", id }).out)
   end)
 
+  describe("whose image is there is finished by who cancels it", function()
+    local LAST = "source.snapshot.undo/rados.omap_set"
+
+    local function assert_finished(told, entry)
+      assert.equal(0, told.code, told.err)
+      assert.matches("too late to cancel job", told.out)
+      assert.equal("done", json.decode(command.run({ "job", entry.id, "--json" }).out).state)
+      assert.equal("active", bed.glance_image(entry.image_id).status)
+      assert.equal(expected, bed.glance_md5(entry.image_id))
+      assert.same({}, bed.rbd("snap ls " .. spec))
+      bed.delete_glance_image(entry.image_id)
+    end
+
+    it("when nobody works on it", function()
+      local entry = cut_off(LAST, "glance:" .. name)
+      assert_finished(command.run { "cancel", entry.id }, entry)
+    end)
+
+    it("by its holder too", function()
+      local process = start(copy_to("glance:" .. name), { SIPHON_FAULT = "stop " .. LAST, SIPHON_LEASE = "60" })
+      process:wait_until_stopped()
+      local entry = job_of("glance:" .. name)
+      local told = command.run { "cancel", entry.id }
+      core.task.sleep(1.5) -- so that it is time to look for a wish to cancel when it wakes up
+      process:signal "CONT"
+      local result = process:wait(60)
+      assert.equal(0, result.code, result.err)
+      assert_finished(told, entry)
+    end)
+  end)
+
   it("is respected while its holder lives", function()
     local target = "images/" .. name
     local process = alive(target, { SIPHON_LEASE = "3" })

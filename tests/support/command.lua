@@ -70,6 +70,18 @@ function Process:signal(name)
   os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid))
 end
 
+--- Waits until it has stopped itself, at the point that SIPHON_FAULT names.
+function Process:wait_until_stopped()
+  for _ = 1, 600 do
+    local file = io.open(("/proc/%d/stat"):format(self.pid))
+    local text = file and file:read "a" or ""
+    if file then file:close() end
+    if text:find "%) T" then return end
+    os.execute "sleep 0.05"
+  end
+  error("it did not stop; stderr: " .. read_file(self.err), 2)
+end
+
 --- Waits until stdout matches the pattern; returns what it holds by then.
 function Process:wait_for(pattern, seconds)
   for _ = 1, (seconds or 60) * 50 do

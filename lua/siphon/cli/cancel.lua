@@ -18,9 +18,11 @@ end
 --- Runs the command; returns the exit code or raises.
 function command.main(arguments, leading)
   return options.run(parser(), arguments, leading, function(parsed)
-    local holder, err = require("siphon.jobs").cancel(parsed.job, options.caller(parsed))
-    if not holder then error(err, 0) end
-    if holder == true then
+    local holder, was = require("siphon.jobs").cancel(parsed.job, options.caller(parsed))
+    if not holder then error(was, 0) end
+    if was == "complete" then
+      io.write(("too late to cancel job %s: its image is there, and it is finished\n"):format(parsed.job))
+    elseif holder == true then
       io.write(("nobody worked on job %s: what it did is undone\n"):format(parsed.job))
     else
       io.write(("%s was told to stop job %s and to undo it\n"):format(journals.holder_text(holder), parsed.job))
