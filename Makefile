@@ -10,7 +10,8 @@ BUSTED  ?= busted --lua=/usr/bin/lua5.4
 
 LUA_VERSION := 5.4
 LUADIR      := $(PREFIX)/share/lua/$(LUA_VERSION)
-LUACDIR     := $(PREFIX)/lib/lua/$(LUA_VERSION)
+LIBDIR      ?= $(PREFIX)/lib
+LUACDIR     ?= $(LIBDIR)/lua/$(LUA_VERSION)
 DATADIR     := $(PREFIX)/share/siphon
 MANDIR      := $(PREFIX)/share/man
 
@@ -30,7 +31,8 @@ LIBS := -lrbd -lrados -lstdc++ $(shell pkg-config --libs libcurl libcrypto) -lm 
 CORE_SRC := $(wildcard core/engine/*.c core/ceph/*.c core/http/*.c core/glance/*.c core/bind/*.c)
 CORE_CXX := $(wildcard core/ceph/*.cc)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o) $(CORE_CXX:%.cc=$(BUILD)/%.o)
-MAIN_OBJ := $(BUILD)/core/main.o
+COMMAND_OBJ := $(BUILD)/core/command/command.o
+MAIN_OBJ := $(BUILD)/core/main.o $(BUILD)/core/bind/directory.o
 PROGRAM  := $(BUILD)/siphon
 MODULE   := $(BUILD)/lib/siphon/core.so
 READLINE := $(BUILD)/lib/siphon/readline.so
@@ -50,7 +52,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/test/%.o)
 TEST_HOST := $(BUILD)/test/host
 
 # The embedding API's tests: libsiphon on that engine, again without Ceph; and a host that loads the real library.
-LIB_TEST_SRC := $(wildcard core/engine/*.c core/lib/*.c) $(wildcard tests/lib/*.c) core/bind/preload.c \
+LIB_TEST_SRC := $(wildcard core/engine/*.c core/lib/*.c) $(wildcard tests/lib/*.c) core/bind/preload.c core/bind/directory.c \
                 core/bind/task.c core/bind/semaphore.c core/bind/options.c core/bind/system.c
 LIB_TEST_OBJ := $(LIB_TEST_SRC:%.c=$(BUILD)/test/%.o)
 LIB_TEST     := $(BUILD)/test/libsiphon
@@ -58,21 +60,25 @@ PLUGIN_HOST  := $(BUILD)/test/plugin-host
 TEST_PROGRAMS := $(TEST_HOST) $(LIB_TEST) $(PLUGIN_HOST)
 EXAMPLES     := $(patsubst examples/c/%.c,$(BUILD)/examples/%,$(wildcard examples/c/*.c))
 
+comma := ,
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
 show = $(if $(V),,@printf '%5s  %s\n' $(1) $@)
 
 all: $(PROGRAM) $(MODULE) $(LIBRARY) $(READLINE) $(REFERENCE) ## build the command, the module for stock Lua, and libsiphon
 
-$(PROGRAM): $(CORE_OBJ) $(MAIN_OBJ)
+# Lua and no more: it loads the module when a command needs it, which takes 14 ms for librbd and libcurl alone. A
+# sanitizer's runtime wants the C++ library, whose exceptions it wraps, from the start.
+$(PROGRAM): $(MAIN_OBJ) | $(MODULE)
 	$(call show,LINK)
-	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $^ $(LIBS) $(LUA_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $^ $(LUA_LIBS) $(if $(SANITIZE),-Wl$(comma)--no-as-needed -lstdc++)
 
-# Not linked with liblua: a stock lua5.4 carries its own copy, and two of them in a process do not mix.
-$(MODULE): $(CORE_OBJ)
+# Not linked with liblua: a stock lua5.4 carries its own copy, and two of them in a process do not mix. Not unloaded,
+# as the library below.
+$(MODULE): $(CORE_OBJ) $(COMMAND_OBJ)
 	@mkdir -p $(@D)
 	$(call show,LINK)
-	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
 
 # Not unloaded: Ceph's threads and curl's globals outlive the last engine.
 $(LIBRARY): $(CORE_OBJ) $(LIB_OBJ) core/lib/siphon.sym
@@ -134,7 +140,7 @@ $(REFERENCE): $(wildcard docs/reference/*.lua core/bind/*.c core/engine/error.c 
 	$(call show,DOC)
 	$(Q)lua5.4 docs/reference/main.lua $(BUILD)
 
--include $(CORE_OBJ:.o=.d) $(BUILD)/core/readline/readline.d $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(LIB_TEST_OBJ:.o=.d)
+-include $(CORE_OBJ:.o=.d) $(BUILD)/core/readline/readline.d $(LIB_OBJ:.o=.d) $(COMMAND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(LIB_TEST_OBJ:.o=.d)
 
 # --- tests ---------------------------------------------------------------------------------------------------
 

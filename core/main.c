@@ -1,17 +1,15 @@
-/* The `siphon` command: makes an engine, runs lua/siphon/cli in its main task.
+/* The `siphon` program: Lua, and lua/siphon/cli in it.
  *
- * The first interrupt cancels that task, so that a job undoes what it did; the second says that this is going
- * on; the third gives up and leaves things as they are. Where Lua has asked for Ctrl-C, as the REPL does, it is
- * Lua's, however often it comes. */
-#include "bind/preload.h"
-
-#include "engine/engine.h"
-#include "engine/task.h"
+ * It is not linked with what siphon is built on. The module core.so, the same that stock Lua loads, comes in when
+ * something first requires siphon.core or siphon.command; --version and --help never do. */
+#include "bind/directory.h"
+#include "siphon.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
 
 #include <limits.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,43 +22,42 @@
 #endif
 
 #define EXIT_INTERRUPTED 130
-#define MEMORY_LIMIT ((size_t)512 << 20)
+#define MEMORY_LIMIT ((size_t)512 << 20) /* of the Lua state */
 
-static sph_engine *engine;
-static volatile sig_atomic_t interrupts;
+static bool badly_installed;
 
-static void say(const char *text) {
-    ssize_t n = write(STDERR_FILENO, text, strlen(text));
-    (void)n;
-}
+/* --- the Lua state -------------------------------------------------------------------------------------- */
 
-static void on_interrupt(int number) {
-    if (number == SIGINT && sph_engine_ask(engine))
-        return;
-    if (number ==
-        SIGHUP) { /* comes more than once when a terminal is closed, and nobody insists on anything */
-        sph_engine_interrupt(engine);
-        return;
+static void *allocate(void *context, void *p, size_t old, size_t size) {
+    size_t *used = context;
+    if (!p)
+        old = 0;
+    if (size == 0) {
+        *used -= old;
+        free(p);
+        return NULL;
     }
-    switch (++interrupts) {
-    case 1:
-        sph_engine_interrupt(engine);
-        break;
-    case 2:
-        say("\nsiphon: undoing what was done; interrupt once more to leave it as it is\n");
-        break;
-    default:
-        _exit(EXIT_INTERRUPTED);
-    }
+    if (size > old && *used + (size - old) > MEMORY_LIMIT)
+        return NULL;
+    void *q = realloc(p, size);
+    if (q)
+        *used = *used - old + size;
+    return q;
 }
 
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away must not kill a job half-way */
+/* As lua.c's, but on from the start: a leaked handle should not pass in silence. It comes in pieces. */
+static void warn(void *context, const char *text, int more) {
+    static bool off, goes_on;
+    (void)context;
+    bool control = !goes_on && !more && *text == '@';
+    if (control)
+        off = strcmp(text, "@off") == 0 || (off && strcmp(text, "@on") != 0);
+    else if (!off)
+        fprintf(stderr, "%s%s%s", goes_on ? "" : "siphon: warning: ", text, more ? "" : "\n");
+    goes_on = more;
 }
+
+/* --- finding the other half ----------------------------------------------------------------------------- */
 
 /* package[field] = what of siphon's comes before, what is there */
 static void prepend(lua_State *L, const char *field, const char *ours) {
@@ -72,8 +69,13 @@ static void prepend(lua_State *L, const char *field, const char *ours) {
     lua_pop(L, 1);
 }
 
-/* What the build makes besides the program: beside it in the tree, among the others where it was installed. */
-static void add_built(lua_State *L, char self[PATH_MAX], const char *directory) {
+/* In the tree, what the build makes is beside the program; where it was installed, among other people's modules. */
+static void set_paths(lua_State *L) {
+    char self[PATH_MAX] = "", directory[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    (void)n; /* without it, it is the installed files */
+    sph_lua_directory(self, directory);
+    prepend(L, "path", lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;", directory, directory));
     char *slash = strrchr(self, '/');
     size_t tree = strlen(directory) - strlen("lua");
     if (slash && strncmp(self, directory, tree) == 0) {
@@ -85,38 +87,88 @@ static void add_built(lua_State *L, char self[PATH_MAX], const char *directory) 
     }
 }
 
-/* (argc, argv) -> the main task's function and its argument */
-static int l_prepare(lua_State *L) {
+/* Pushes the function of core.so, and where that was found. */
+static const char *load_module(lua_State *L, const char *function) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchpath");
+    lua_pushliteral(L, "siphon.core");
+    lua_getfield(L, -3, "cpath");
+    lua_call(L, 2, 2);
+    if (lua_isnil(L, -2))
+        luaL_error(L, "the module siphon/core.so is not installed: %s",
+                   luaL_gsub(L, lua_tostring(L, -1), "\n\t", ", "));
+    lua_pop(L, 1);
+    lua_getfield(L, -2, "loadlib");
+    lua_pushvalue(L, -2);
+    lua_pushstring(L, function);
+    lua_call(L, 2, 2);
+    if (lua_isnil(L, -2))
+        luaL_error(L, "%s cannot be loaded: %s", lua_tostring(L, -3), lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return lua_tostring(L, -2);
+}
+
+/* What `require` calls for siphon.core. The program and the module are one piece of software in two files: from two
+ * releases they do not fit together. */
+static int l_load_core(lua_State *L) {
+    badly_installed = true;
+    const char *path = load_module(L, "luaopen_siphon_core");
+    lua_call(L, 0, 1);
+    lua_getfield(L, -1, "version");
+    const char *version = lua_isstring(L, -1) ? lua_tostring(L, -1) : "unknown";
+    if (strcmp(version, SIPHON_VERSION) != 0)
+        return luaL_error(L, "%s is of version %s and this program of version %s: install both anew", path,
+                          version, SIPHON_VERSION);
+    badly_installed = false;
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* The same for siphon.command, which is in core.so too. */
+static int l_load_command(lua_State *L) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "siphon.core");
+    lua_call(L, 1, 0);
+    load_module(L, "luaopen_siphon_command");
+    lua_call(L, 0, 1);
+    return 1;
+}
+
+static void preload(lua_State *L, const char *name, lua_CFunction load) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, load);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+/* --- the command ---------------------------------------------------------------------------------------- */
+
+/* (argc, argv) -> exit code */
+static int l_main(lua_State *L) {
     int argc = (int)lua_tointeger(L, 1);
     char **argv = lua_touserdata(L, 2);
-    char self[PATH_MAX] = "", directory[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    (void)n; /* without it, it is the installed files */
-    sph_lua_directory(self, directory);
-    sph_preload(L, directory);
-    add_built(L, self, directory);
+    lua_settop(L, 0);
+    luaL_openlibs(L);
+    set_paths(L);
+    preload(L, "siphon.core", l_load_core);
+    preload(L, "siphon.command", l_load_command);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "siphon.cli");
     lua_call(L, 1, 1);
-    lua_getfield(L, -1, "main");
+    lua_getfield(L, -1, "start");
     lua_createtable(L, argc, 1);
     for (int i = 0; i < argc; i++) {
         lua_pushstring(L, argv[i]);
         lua_rawseti(L, -2, i);
     }
-    return 2;
-}
-
-static int l_main(lua_State *L) {
-    l_prepare(L);
-    sph_task *task = sph_task_new(L, 2, true);
-    task->main = true;
-    return sph_task_join(L, task);
+    lua_pushliteral(L, SIPHON_VERSION);
+    lua_call(L, 2, 1);
+    return 1;
 }
 
 /* (error) -> exit code: what the command line itself did not report. */
 static int l_report(lua_State *L) {
-    lua_Integer code = EX_SOFTWARE;
+    lua_Integer code = badly_installed ? EX_CONFIG : EX_SOFTWARE;
     if (lua_istable(L, 1) && lua_getfield(L, 1, "code") == LUA_TSTRING &&
         strcmp(lua_tostring(L, -1), "cancelled") == 0)
         code = EXIT_INTERRUPTED;
@@ -130,13 +182,13 @@ static int l_report(lua_State *L) {
 
 int main(int argc, char **argv) {
     prctl(PR_SET_DUMPABLE, 0); /* no core files: passwords and tokens would be in them */
-    engine = sph_engine_new(&(sph_engine_options){.memory_limit = MEMORY_LIMIT, .interruptible = true});
-    if (!engine) {
-        say("siphon: out of memory\n");
+    size_t used = 0;
+    lua_State *L = lua_newstate(allocate, &used);
+    if (!L) {
+        fputs("siphon: out of memory\n", stderr);
         return EX_OSERR;
     }
-    catch_signals();
-    lua_State *L = sph_engine_lua(engine);
+    lua_setwarnf(L, warn, NULL);
     lua_pushcfunction(L, l_main);
     lua_pushinteger(L, argc);
     lua_pushlightuserdata(L, argv);
@@ -149,6 +201,6 @@ int main(int argc, char **argv) {
     }
     if (ran)
         code = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : EXIT_SUCCESS;
-    sph_engine_free(engine);
+    lua_close(L);
     return code;
 }

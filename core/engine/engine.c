@@ -114,6 +114,10 @@ static void look_around(lua_State *L, lua_Debug *ar) {
         sph_task_raise_cancelled(L);
 }
 
+void sph_engine_look_around(lua_State *L) {
+    lua_sethook(L, look_around, LUA_MASKCOUNT, HOOK_EVERY);
+}
+
 /* --- steps ---------------------------------------------------------------------------------------------- */
 
 void sph_engine_step(sph_engine *engine, int timeout_ms) {
@@ -272,7 +276,7 @@ sph_engine *sph_engine_new(const sph_engine_options *options) {
     if (L) {
         lua_setwarnf(L, warn, own);
         if (options->interruptible)
-            lua_sethook(L, look_around, LUA_MASKCOUNT, HOOK_EVERY);
+            sph_engine_look_around(L);
         lua_pushcfunction(L, l_open);
         lua_pushlightuserdata(L, engine);
         if (lua_pcall(L, 1, 0, 0) == LUA_OK)
@@ -282,18 +286,23 @@ sph_engine *sph_engine_new(const sph_engine_options *options) {
     return NULL;
 }
 
+void sph_engine_finish(sph_engine *engine) {
+    engine->closing = true;
+    for (sph_task *task = engine->roots, *next; task; task = next) {
+        next = task->next;
+        sph_task_cancel(task);
+    }
+    while (engine->roots) /* what they wait for under a shield, to undo something, is not cancelled */
+        sph_engine_step(engine, -1);
+    cancel_flights(engine);
+    drain(engine);
+}
+
 void sph_engine_free(sph_engine *engine) {
     lua_State *L = engine->L;
     engine->closing = true;
     if (L) {
-        for (sph_task *task = engine->roots, *next; task; task = next) {
-            next = task->next;
-            sph_task_cancel(task);
-        }
-        while (engine->roots) /* what they wait for under a shield, to undo something, is not cancelled */
-            sph_engine_step(engine, -1);
-        cancel_flights(engine);
-        drain(engine);
+        sph_engine_finish(engine);
         lua_close(L);
     }
     tear_down(engine);

@@ -27,7 +27,12 @@ sph_engine *sph_engine_new(const sph_engine_options *options);
 lua_State *sph_engine_lua(sph_engine *engine);
 /* Gives L, a state of somebody else's, an engine that ends with it. Idempotent. */
 SPH_LJMP sph_engine *sph_engine_attach(lua_State *L);
-/* Refuses new work, cancels tasks, drains operations, closes the Lua state, drains again. */
+/* As `interruptible`, for a state of somebody else's: from now on in L and in the coroutines that it makes. */
+void sph_engine_look_around(lua_State *L);
+/* Refuses new work, cancels tasks, waits for what they undo, drains operations. Freeing, or closing the state, comes
+ * after it. */
+void sph_engine_finish(sph_engine *engine);
+/* Finishes, closes the Lua state, drains again. */
 void sph_engine_free(sph_engine *engine);
 
 /* The engine that belongs to L. */

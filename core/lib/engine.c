@@ -3,6 +3,7 @@
  * Thread: the one that calls; siphon_wake any. */
 #include "lib/internal.h"
 
+#include "bind/directory.h"
 #include "bind/preload.h"
 
 #include <lauxlib.h>

@@ -1,6 +1,5 @@
 --- The `siphon` command: finds the command, runs it, turns its error into one line on stderr and an exit
--- code. Runs in the engine's main task. Only what the command needs is loaded; `siphon --version` needs
--- nothing.
+-- code. Only what the command needs is loaded: the version and the list of commands need nothing, not even the core.
 
 local cli = {}
 
@@ -47,9 +46,12 @@ local function print_help()
 end
 
 local function print_version()
-  io.write("siphon ", require("siphon.core").version, "\n")
+  io.write("siphon ", cli.version or require("siphon.core").version, "\n")
   return 0
 end
+
+local VERSION = { ["--version"] = true, ["-V"] = true, version = true }
+local HELP_ALONE = { ["--help"] = true, ["-h"] = true, help = true }
 
 local function command_names()
   local names = {}
@@ -93,9 +95,9 @@ end
 function cli.dispatch(arguments)
   local name, rest, leading = split(arguments)
   if name == nil and is_at_terminal() then name = "repl" end
-  if name == nil and #leading == 0 or name == "-h" or name == "--help" then return print_help() end
-  if name == "--version" or name == "-V" or name == "version" then return print_version() end
-  if name == "help" then return explain(rest[1]) end
+  if name == nil and #leading == 0 then return print_help() end
+  if VERSION[name] then return print_version() end
+  if HELP_ALONE[name] then return explain(name == "help" and rest[1]) end
   if name == nil then usage("the command is missing (`siphon --help` lists them)") end
   for _, known in ipairs(command_names()) do
     if known == name then return require("siphon.cli." .. name).main(rest, leading) end
@@ -136,6 +138,15 @@ function cli.main(arguments)
     report(result, is_verbose(arguments))
     return require("siphon.cli.exit").code_of(result)
   end)
+end
+
+--- What the program calls: the same, in the engine's main task. version: the program's. What is answered without the
+-- core is answered before the core is loaded.
+function cli.start(arguments, version)
+  cli.version = version
+  local name = arguments[1]
+  if VERSION[name] or HELP_ALONE[name] and not arguments[2] then return cli.dispatch(arguments) end
+  return require("siphon.command").run(cli.main, arguments)
 end
 
 return cli
