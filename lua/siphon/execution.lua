@@ -29,7 +29,10 @@ end
 
 local function tell(job, state, route, reason)
   job:emit_step("route", state, { route = route, detail = "route " .. route, reason = reason })
-  job:tell { text = ("route %s %s: %s"):format(route, state == "chosen" and "is taken" or "is not possible", reason) }
+  job:tell {
+    kind = "route", route = route, state = state, reason = reason,
+    text = ("route %s %s: %s"):format(route, state == "chosen" and "is taken" or "is not possible", reason),
+  }
 end
 
 -- Runs the route; begins it anew when a job that was cut off cannot be gone on with in its midst.
@@ -113,7 +116,7 @@ local function begin(job)
     job.record = assert(journals.create(job, job.header))
     job.journal = job.record
   end
-  if job.record then job:tell { text = "begun by " .. journals.holder_text(job.record.holder) } end
+  if job.record then job:tell { kind = "holder", text = "begun by " .. journals.holder_text(job.record.holder) } end
 end
 
 -- Raises when the snapshot that the user named is another one than at the beginning.
@@ -242,7 +245,7 @@ end
 local function close_record(job, state, err)
   if not job.record or job.lost then return end
   core.system.fault_step "job.finish"
-  job:tell { text = err and ("ended: %s"):format(errors.line(err)) or "done" }
+  job:tell { kind = "end", state = state, text = err and ("ended: %s"):format(errors.line(err)) or "done" }
   local ok, problem
   if state == "failed" then
     job.header.state, job.header.error = state, errors.plain(err)

@@ -80,7 +80,7 @@ function Job:remember(fields)
   self:put("job", self.header)
 end
 
---- Adds a line to the job's story, { text, time? }, to be written with the next entry.
+--- Adds a line to the job's story, { text, kind?, time? } (see siphon.story), to be written with the next entry.
 function Job:tell(line)
   line.time = line.time or core.system.time()
   self.story[#self.story + 1] = line
@@ -104,7 +104,7 @@ local function is_untouched(err, codes)
 end
 
 function Job:fail(entry, err, plan, seconds)
-  entry.state, entry.seconds = "failed", seconds
+  entry.state, entry.failed, entry.seconds = "failed", true, seconds
   if is_untouched(err, plan.untouched) then entry.undo = nil end
   self:emit_step(entry.step, "failed", {
     detail = entry.detail, seconds = seconds, error = errors.plain(err),

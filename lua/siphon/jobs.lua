@@ -115,16 +115,47 @@ local function find(places, id)
   return not_found(id)
 end
 
+-- The job with its story. over: it is, and the story is all that is left of its record.
+local function tell(pool, line, over)
+  local shown = describe(pool, line)
+  shown.story = over and index.story(pool, line.id)
+    or story.of(records.read(pool, line.id) or {}, shown.state == "running")
+  return shown
+end
+
 --- siphon.jobs.show(id, options) -> job | nil, err
--- The same of one job, with its `story`: what happened, in order: { time, text, seconds }.
+-- The same of one job, with its `story`: what happened, in order: a list of lines (see siphon.story).
 function jobs.show(id, options)
-  options = check("siphon.jobs.show", options)
+  local told, err = jobs.stories({ id }, check("siphon.jobs.show", options))
+  if not told then return nil, err end
+  return told[1]
+end
+
+local function every_story(places)
+  local told = {}
+  for _, pool in ipairs(places) do
+    local lines, err = index.live(pool)
+    if not lines then return nil, err end
+    for _, line in ipairs(index.history(pool) or {}) do told[#told + 1] = tell(pool, line, true) end
+    for _, line in ipairs(lines) do told[#told + 1] = tell(pool, line) end
+  end
+  table.sort(told, function(a, b) return a.id < b.id end)
+  return told
+end
+
+--- siphon.jobs.stories(ids, options) -> { job, ... } | nil, err
+-- The same of several jobs, in that order; ids nil: of all that ended or did not, the oldest first.
+function jobs.stories(ids, options)
+  options = check("siphon.jobs.stories", options)
   return with_places(options, function(places)
-    local pool, line, over = find(places, id)
-    if not pool then return nil, line end
-    local shown = describe(pool, line)
-    shown.story = over and index.story(pool, id) or story.of(records.read(pool, id) or {}, shown.state == "running")
-    return shown
+    if not ids then return every_story(places) end
+    local told = {}
+    for i, id in ipairs(ids) do
+      local pool, line, over = find(places, id)
+      if not pool then return nil, line end
+      told[i] = tell(pool, line, over)
+    end
+    return told
   end)
 end
 
@@ -179,7 +210,7 @@ local function take(pool, line, options, how)
   for _, at in ipairs(found.holder and found.holder.addresses or {}) do barred[#barred + 1] = at.address end
   found.job.barred = barred
   local from = found.holder and (", after %s, whose lease ran out"):format(journals.holder_text(found.holder)) or ""
-  taken:tell { text = ("taken over by %s%s"):format(journals.holder_text(record.holder), from) }
+  taken:tell { kind = "holder", text = ("taken over by %s%s"):format(journals.holder_text(record.holder), from) }
   return taken
 end
 

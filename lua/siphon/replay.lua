@@ -75,7 +75,7 @@ local function take_up(job, entry, plan)
     errors.raise("job.restart", "job.resume", ("step %s cannot be gone on with"):format(entry.step))
   end
   if not plan.again then return nil end
-  job:tell { text = story.cut_off(entry), time = entry.began }
+  job:tell { kind = "step", step = entry.step, state = "cut off", text = story.cut_off(entry), time = entry.began }
   entry.state, entry.began = "started", core.system.time()
   job.position = entry.number
   core.system.fault_step(entry.step)

@@ -3,6 +3,7 @@
 
 local bars = require "siphon.bars"
 local core = require "siphon.core"
+local movers = require "siphon.movers"
 local progress = require "siphon.progress"
 local spec = require "siphon.spec"
 local units = require "siphon.units"
@@ -54,12 +55,6 @@ end
 
 sinks.running_text = running_text
 
--- What Cinder's upload-to-image moves through hosts for the same image: it reads what exists into a file, sends all of
--- the volume to glance-api, and that writes it to Ceph.
-local function usual_bytes(bytes)
-  return bytes.allocated and bytes.allocated + 2 * bytes.size
-end
-
 -- "Glance image 1234 is active in pool images", "images/copy is complete"
 local function whereabouts(e)
   if type(e.image_id) ~= "string" then return e.target .. " is complete" end -- an event has null where there is none
@@ -67,14 +62,14 @@ local function whereabouts(e)
   return ("Glance image %s is active%s"):format(e.image_id, place and " in pool " .. place.pool or "")
 end
 
---- The sentence that ends a copy: where the result is, how long it took, what passed through this host, and what would
--- have on the usual way.
+--- The sentence that ends a copy: where the result is, how long it took, what passed through this host, which was
+-- counted, and what the usual way would have moved, which is calculated.
 function sinks.summary(e)
   local text = ("%s: %s in %s by route %s, %s through this host"):format(whereabouts(e), units.bytes(e.bytes.size),
     units.duration(e.seconds), e.route, units.bytes(e.bytes.through_host))
-  local usual = type(e.image_id) == "string" and usual_bytes(e.bytes)
+  local usual = type(e.image_id) == "string" and movers.usual(e.bytes)
   if not usual or usual <= e.bytes.through_host then return text end
-  return ("%s (Cinder's upload-to-image: %s)"):format(text, units.bytes(usual))
+  return ("%s (Cinder's upload-to-image would have moved about %s)"):format(text, units.bytes(usual))
 end
 
 local LINE_INTERVAL = 5 -- seconds between progress lines in a pipe

@@ -30,6 +30,15 @@ function units.duration(seconds)
   return ("%d d %d h"):format(whole // 86400, whole % 86400 // 3600)
 end
 
+--- 0.4 -> "0.4 s", 90 -> "1:30", 7260 -> "2:01:00": for the marks of an axis.
+function units.short_duration(seconds)
+  if seconds < 60 then return ("%.4g s"):format(seconds < 10 and math.floor(seconds * 10 + 0.5) / 10
+    or math.floor(seconds + 0.5)) end
+  local whole = math.floor(seconds + 0.5)
+  if whole < 3600 then return ("%d:%02d"):format(whole // 60, whole % 60) end
+  return ("%d:%02d:%02d"):format(whole // 3600, whole % 3600 // 60, whole % 60)
+end
+
 local IN_BYTES = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 --- "200M", "1.5G", "1048576" -> bytes a second, or nil and what would have been right.

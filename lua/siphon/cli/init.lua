@@ -8,6 +8,7 @@ local COMMANDS = {
   { "plan", "say what `copy` would do, and why" },
   { "jobs", "list the jobs of the cluster: running, abandoned, failed" },
   { "job", "say what happened in one job, and what can be done about it" },
+  { "report", "make an HTML page of what happened in jobs" },
   { "resume", "go on with a job that was cut off" },
   { "undo", "take back what a job did that was cut off" },
   { "cancel", "have a job stopped and undone, on whatever host it runs" },

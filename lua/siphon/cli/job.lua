@@ -1,6 +1,6 @@
 --- siphon job ID: one job, and what happened to it.
 
-local journals = require "siphon.journal"
+local advice = require "siphon.advice"
 local json = require "siphon.json"
 local options = require "siphon.cli.options"
 local units = require "siphon.units"
@@ -24,28 +24,13 @@ local function clock(time)
   return os.date("%Y-%m-%d %H:%M:%S", math.floor(time))
 end
 
-local NEXT = {
-  abandoned = "`siphon resume %s` goes on with it, `siphon undo %s` takes back what it did",
-  failed = "`siphon undo %s` tries again to take back what is left",
-  running = "`siphon cancel %s` has it stopped and undone",
-}
-
-local function holder_text(job)
-  if job.state == "running" or not job.holder then return journals.holder_text(job.holder) end
-  if job.state == "abandoned" then
-    return ("nobody; it was %s, which was last heard of %s ago"):format(journals.holder_text(job.holder),
-      units.duration(math.max(0, require("siphon.core").system.time() - job.updated)))
-  end
-  return "it was " .. journals.holder_text(job.holder)
-end
-
 local function print_job(job)
   head("job", ("%s: %s"):format(job.id, job.state))
   head("source", job.source)
   head("target", job.target)
   head("image", job.image_id)
   head("route", job.route)
-  head("holder", holder_text(job))
+  head("holder", advice.holder(job))
   head("record", "in pool " .. job.journal)
   if job.bytes and job.bytes.size then
     head("bytes", ("%s, %s through the host"):format(units.bytes(job.bytes.size), units.bytes(job.bytes.through_host)))
@@ -57,7 +42,8 @@ local function print_job(job)
     local took = line.seconds and (" (%s)"):format(units.duration(line.seconds)) or ""
     io.write(("%s  %s%s\n"):format(clock(line.time), line.text, took))
   end
-  if NEXT[job.state] then io.write("\n", (NEXT[job.state]:gsub("%%s", job.id)), "\n") end
+  local next_thing = advice.next(job)
+  if next_thing then io.write("\n", next_thing, "\n") end
 end
 
 --- Runs the command; returns the exit code or raises.

@@ -1,0 +1,30 @@
+--- What a person wants to know of a job as siphon.jobs tells of it: who has it, and what can be done about it.
+
+local core = require "siphon.core"
+local journals = require "siphon.journal"
+local units = require "siphon.units"
+
+local advice = {}
+
+local NEXT = {
+  abandoned = "`siphon resume %s` goes on with it, `siphon undo %s` takes back what it did",
+  failed = "`siphon undo %s` tries again to take back what is left",
+  running = "`siphon cancel %s` has it stopped and undone",
+}
+
+--- What can be done next, or nil where nothing is left to do.
+function advice.next(job)
+  return NEXT[job.state] and (NEXT[job.state]:gsub("%%s", job.id))
+end
+
+--- "host1 (pid 4711, user root)", and whether that one is still at it.
+function advice.holder(job)
+  if job.state == "running" or not job.holder then return journals.holder_text(job.holder) end
+  if job.state == "abandoned" then
+    return ("nobody; it was %s, which was last heard of %s ago"):format(journals.holder_text(job.holder),
+      units.duration(math.max(0, core.system.time() - job.updated)))
+  end
+  return "it was " .. journals.holder_text(job.holder)
+end
+
+return advice
