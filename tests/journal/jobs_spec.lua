@@ -69,8 +69,8 @@ describe("a job's record", function()
   end
 
   -- A copy that is alive, in the middle of a step, until it is told otherwise.
-  local function alive(target, env)
-    local process = start({ "copy", spec, target, "--freeze-command", "sleep 120", "--thaw-command", "true" }, env)
+  local function alive(target, env, ...)
+    local process = start({ "copy", spec, target, "--freeze-command", "sleep 120", "--thaw-command", "true", ... }, env)
     has_state(target, "running")
     return process
   end
@@ -93,15 +93,21 @@ describe("a job's record", function()
     assert.is_nil(job_of("images/" .. name))
   end)
 
-  it("is cancelled from elsewhere, and undone", function()
+  it("is cancelled from elsewhere within two seconds, and undone", function()
     local target = "images/" .. name
-    local process = alive(target)
+    local process = alive(target, nil, "--json")
     local id = job_of(target).id
     local told = command.run { "cancel", id }
+    local since = core.system.time()
     assert.equal(0, told.code, told.err)
     assert.matches(("pid %d"):format(process.pid), told.out)
     local result = process:wait(60)
     assert.equal(130, result.code)
+    local noticed
+    for _, event in ipairs(command.events(result.out)) do
+      if event.step == "source.freeze" and event.state == "failed" then noticed = event.time end
+    end
+    assert.is_true(noticed - since < 2, ("noticed after %.1f s"):format(noticed - since))
     assert.matches("cancelled by .* on .*; what was begun has been undone", result.err)
     assert.matches("cancelled by", command.run({ "job", id }).out)
   end)

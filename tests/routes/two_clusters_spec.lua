@@ -1,7 +1,11 @@
 -- From one cluster to another: a second bed beside the first.
 
+local core = require "siphon.core"
+local json = require "siphon.json"
+
 local bed = require "support.bed"
 local command = require "support.command"
+local fences = require "support.fences"
 
 describe("two clusters", function()
   local away, admin
@@ -59,6 +63,70 @@ describe("two clusters", function()
     assert.equal(0, result.code)
     local sum = command.shell(("rbd export --no-progress %s - | sha256sum"):format(spec)):match "^%x+"
     assert.matches("32 MiB by route copy, sha256 " .. sum .. "\n$", result.out)
+  end)
+
+  describe("hold a job", function()
+    local barred
+
+    before_each(function() barred = fences.standing() end)
+    after_each(function() fences.lift(barred) end)
+
+    -- A copy that comes to a fault in its midst; returns the process and, once the lease ran out, its job's id.
+    local function cut_off(verb, spec, target)
+      local process = command.start({ "copy", spec, target, "--quiet", "--route", "copy", "--target-conf",
+        away .. "/client/ceph.conf", "--target-id", "siphon" },
+        { env = { SIPHON_FAULT = verb .. " target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
+      for _ = 1, 300 do
+        for line in command.run({ "jobs", "--json" }).out:gmatch "[^\n]+" do
+          local entry = json.decode(line)
+          if entry.source == spec and entry.state == "abandoned" then return process, entry.id end
+        end
+        core.task.sleep(0.1)
+      end
+      error "the job was not cut off"
+    end
+
+    local function barred_there()
+      return command.shell(admin .. "ceph osd blocklist ls 2>/dev/null | wc -l")
+    end
+
+    local function there_is(target)
+      return command.shell(admin .. "rbd ls volumes"):find(target:match "[^/]+$", 1, true) ~= nil
+    end
+
+    it("that was cut off, and is resumed", function()
+      local spec, target = volume(), "volumes/resumed"
+      local process, id = cut_off("kill", spec, target)
+      assert.equal(137, process:wait().code)
+      local result = command.run { "resume", id, "--quiet" }
+      assert.equal(0, result.code, result.err)
+      assert.equal(bed.md5(spec), md5_there(target))
+      assert.same({}, bed.rbd("snap ls " .. spec))
+      assert.not_matches(spec, command.run({ "jobs" }).out, 1, true)
+    end)
+
+    it("that was cut off, and is undone", function()
+      local spec, target = volume(), "volumes/undone"
+      local process, id = cut_off("kill", spec, target)
+      assert.equal(137, process:wait().code)
+      local result = command.run { "undo", id, "--quiet" }
+      assert.equal(0, result.code, result.err)
+      assert.is_false(there_is(target))
+      assert.same({}, bed.rbd("snap ls " .. spec))
+    end)
+
+    it("whose former holder, waking up late, can do nothing in either", function()
+      local spec, target = volume(), "volumes/undone-too"
+      local process, id = cut_off("stop", spec, target)
+      local before = barred_there()
+      assert.equal(0, command.run({ "undo", id, "--quiet" }).code)
+      process:signal "CONT"
+      local late = process:wait(60)
+      assert.equal(75, late.code, late.err)
+      assert.matches("was taken over by", late.err)
+      assert.is_false(there_is(target))
+      assert.not_equal(before, barred_there())
+    end)
   end)
 
   it("are told apart when a route cannot bridge them, and when one is out of reach", function()
