@@ -14,6 +14,8 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -28,7 +30,46 @@ static struct {
     bool ended, completed; /* a line is there, or the end of input */
     char *line;            /* readline's own malloc; NULL at the end of input */
     bool tab, tab_again;
+    int keys;     /* the terminal once more, for reading without waiting; -1: it may not be opened */
+    bool starved; /* get_key has found nothing since take_key */
 } state;
+
+/* How long the rest of what was begun (a character of several bytes, a pasted text) may stay away, in milliseconds. */
+enum { PATIENCE = 250 };
+
+/* Ctrl-C throws away what was typed before it, also between a look for input and the reading of it; readline would then
+ * wait for a key, and the loop with it. So nothing here waits for long: a key that is gone is first a NUL, which inserts
+ * nothing, then the end of what was begun. */
+static int get_key(FILE *stream) {
+    if (state.keys < 0)
+        return rl_getc(stream);
+    unsigned char key;
+    struct pollfd input = {.fd = state.keys, .events = POLLIN};
+    do {
+        ssize_t got = read(state.keys, &key, 1);
+        if (got > 0)
+            return key;
+        if (got == 0 || errno != EAGAIN)
+            return EOF;
+    } while (poll(&input, 1, PATIENCE) > 0);
+    if (state.starved)
+        return EOF;
+    state.starved = true;
+    return 0;
+}
+
+/* The first key goes to where readline looks before it calls get_key: at that place EOF would be Enter. */
+static bool take_key(void) {
+    state.starved = false;
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (poll(&input, 1, 0) <= 0)
+        return false;
+    unsigned char key;
+    ssize_t got = state.keys < 0 ? 0 : read(state.keys, &key, 1);
+    if (got > 0)
+        rl_stuff_char(key);
+    return got >= 0 || errno != EAGAIN; /* at the end of input readline looks for itself, and finds it */
+}
 
 static void take_line(char *line) {
     free(state.line); /* kept until now, so that pushing it into Lua may raise */
@@ -64,9 +105,7 @@ static int l_readline_prompt(lua_State *L) {
  * hold newlines), and the terminal is given back. "complete": Tab was, `again` for a second time. "end": Ctrl-D on an
  * empty line, or the terminal is gone. */
 static int l_readline_read(lua_State *L) {
-    /* Ctrl-C throws away what was typed before it: then there is nothing to read any more. */
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    if (!state.prompting || poll(&input, 1, 0) <= 0)
+    if (!state.prompting || !take_key())
         return 0;
     state.completed = state.tab = false;
     rl_callback_read_char();
@@ -198,7 +237,9 @@ int luaopen_siphon_readline(lua_State *L) {
         {"hide", l_readline_hide},     {"show", l_readline_show},         {"list", l_readline_list},
         {"drop", l_readline_drop},     {"buffer", l_readline_buffer},     {"insert", l_readline_insert},
         {"ring", l_readline_ring},     {"remember", l_readline_remember}, {NULL, NULL}};
+    state.keys = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     rl_readline_name = "siphon";
+    rl_getc_function = get_key;
     rl_catch_signals = 0;     /* Ctrl-C is the loop's */
     signal(SIGTSTP, SIG_IGN); /* a job that is suspended loses its leases, and holds what others wait for */
     rl_initialize();

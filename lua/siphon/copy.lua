@@ -29,8 +29,8 @@ local copy = {}
 --                     directory for its file
 --   allow_format      the format whose header the volume may begin with; allow_encrypted: it may begin with LUKS
 --   freeze_command, thaw_command   command lines of the shell around the moment of the snapshot
---   verify            "checksum" (default), "read" or "none"; max_in_flight: objects; max_rate: bytes a second: of the
---                     route osd_copy
+--   verify            "checksum" (default), "read" or "none": of the route osd_copy
+--   max_in_flight     objects at once; max_rate: bytes a second: of the routes osd_copy and copy
 --   fence_dead_owner  take the snapshot though the holder of the volume's lock does not answer
 --   target_conf, target_id, target_keyring   the target's Ceph cluster, when it is another one
 --   timeout           seconds for all of it

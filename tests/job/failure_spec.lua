@@ -272,7 +272,8 @@ describe("a copy that fails", function()
     for _, signal in ipairs { "INT", "TERM" } do
       for _, route in ipairs { "copy", "clone_flatten" } do
         it(("by SIG%s in mid-%s, is undone and exits with 130"):format(signal, route), function()
-          local process = command.start { "copy", spec, "glance:interrupted", "--pool", "images", "--json", "--route", route }
+          local process = command.start { "copy", spec, "glance:interrupted", "--pool", "images", "--json",
+            "--route", route, "--max-rate", "4M" }
           process:wait_for '"event":"progress"'
           process:signal(signal)
           local result = process:wait(60)

@@ -99,9 +99,11 @@ function options.osd_copy(parser)
   parser:group("How the OSDs copy",
     parser:option("--verify", "How each object is compared: checksum (default; the OSDs compute them), read (both "
       .. "sides through this host), none."):argname "HOW",
-    parser:option("--max-in-flight", "Objects at once, at most: 1 to 64 (default: 32, fewer when the cluster is busy).")
+    parser:option("--max-in-flight", "Objects at once, at most: 1 to 64 (default: 32, fewer when the cluster is busy; "
+      .. "route copy: 16).")
       :argname "N":convert(whole),
-    parser:option("--max-rate", "Bytes a second, at most: 200M, 1G (default: no limit)."):argname "RATE":convert(rate),
+    parser:option("--max-rate", "Bytes a second, at most, of routes osd_copy and copy: 200M, 1G (default: no limit).")
+      :argname "RATE":convert(rate),
     parser:flag("--fence-dead-owner", "Take the snapshot though the host that has the volume open does not answer, "
       .. "which bars it from the cluster."))
 end

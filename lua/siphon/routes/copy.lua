@@ -50,6 +50,7 @@ return {
         local to <close> = assert(place:open { read_only = false })
         local moved = assert(from:copy_data(to, {
           digest = job.request.hash, progress = job:meter("target.copy", "copying"),
+          max_in_flight = job.request.max_in_flight, max_rate = job.request.max_rate,
         }))
         job.hash = moved.digest and hashes.of(moved.digest)
         job:count { copied = moved.written, through_host = moved.read + moved.written }
