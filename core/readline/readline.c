@@ -177,12 +177,13 @@ static int l_readline_list(lua_State *L) {
     return 0;
 }
 
-/*** readline.drop()
- * Forgets the line, as Ctrl-C does: it stays on the screen with a ^C behind it, and the terminal is given back. */
+/*** readline.drop() -> boolean
+ * Forgets the line, as Ctrl-C does: it stays on the screen with a ^C behind it, and the terminal is given back. False when
+ * there was no prompt, and so no line. */
 static int l_readline_drop(lua_State *L) {
-    (void)L;
+    lua_pushboolean(L, state.prompting);
     if (!state.prompting)
-        return 0;
+        return 1;
     rl_callback_sigcleanup(); /* out of a search or a half-read key */
     rl_point = rl_end;
     rl_redisplay();
@@ -191,7 +192,7 @@ static int l_readline_drop(lua_State *L) {
     rl_replace_line("", 1);
     rl_callback_handler_remove();
     state.prompting = false;
-    return 0;
+    return 1;
 }
 
 /*** readline.buffer() -> text, point

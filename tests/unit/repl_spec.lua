@@ -1,9 +1,11 @@
 -- The REPL without a terminal: through a pipe, and the parts that need none.
+local core = require "siphon.core"
 local json = require "siphon.json"
 
 local chunk = require "siphon.repl.chunk"
 local command = require "support.command"
 local history = require "siphon.repl.history"
+local sessions = require "siphon.repl.session"
 
 -- Runs `siphon repl` on the text.
 local function repl(text, ...)
@@ -76,6 +78,23 @@ describe("siphon repl through a pipe", function()
     assert.matches("nothing is known about 'nothing at all'", out)
     assert.matches("siphon%.units%.bytes%(bytes%)", out)
     assert.matches("image:clone%(", out)
+  end)
+end)
+
+describe("a line that is interrupted before it begins", function()
+  it("is cancelled, and the next one is not", function()
+    local said = {}
+    local front = { width = function() return 80 end, write = function(_, text) said[#said + 1] = text end }
+    local second
+    core.task.scope(function()
+      local session = sessions.new(front, {})
+      session:interrupt()
+      session:run(function() core.task.sleep(1000) end, "first")
+      second = session:run(function() core.task.sleep(0) end, "second")
+      session:close()
+    end)
+    assert.equal("cancelled\n", said[#said])
+    assert.is_true(second)
   end)
 end)
 

@@ -111,10 +111,11 @@ function Session:run(fn, label)
     return not outcome.ok and outcome.result or nil
   end)
   self.line = line
+  if self.hasty then self:interrupt() end
   -- Waited for by a task of its own, which can be told to leave.
   line.waiter = core.task.spawn(function() line.task:join() end)
   pcall(line.waiter.join, line.waiter)
-  self.line = nil
+  self.line, self.hasty = nil, nil
   if line.task:status() == "running" then
     self.jobs:adopt(line)
     return false
@@ -152,10 +153,13 @@ function Session:evaluate(text)
 end
 
 --- Ctrl-C while a line runs: first it is cancelled, and undoes what it did; the second time it is left to do so in
--- the background.
+-- the background. One that comes before the line does, counts when it begins.
 function Session:interrupt()
   local line = self.line
-  if not line then return end
+  if not line then
+    self.hasty = true
+    return
+  end
   if line.interrupted then
     line.waiter:cancel()
   else

@@ -87,7 +87,7 @@ end
 
 -- One line from the editor, as an answer to the question if there is one; nil at the end of input.
 function Terminal:read_line(question)
-  self.question = question
+  self.question, self.session.hasty = question, nil
   self.editor.prompt(question or self:prompt_text())
   while true do
     assert(core.input.wait(STDIN))
@@ -98,10 +98,9 @@ function Terminal:read_line(question)
   end
 end
 
--- Ctrl-C: at the prompt it drops the line.
+-- Ctrl-C: at the prompt it drops the line. Where there is none, a line runs, or is about to.
 function Terminal:interrupted()
-  if self.session.line then return self.session:interrupt() end
-  self.editor.drop()
+  if not self.editor.drop() then return self.session:interrupt() end
   self.pending = nil
   self.editor.prompt(self.question or self:prompt_text())
 end
