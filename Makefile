@@ -12,8 +12,10 @@ LUA_VERSION := 5.4
 LUADIR      := $(PREFIX)/share/lua/$(LUA_VERSION)
 LIBDIR      ?= $(PREFIX)/lib
 LUACDIR     ?= $(LIBDIR)/lua/$(LUA_VERSION)
-DATADIR     := $(PREFIX)/share/siphon
-MANDIR      := $(PREFIX)/share/man
+SHAREDIR    := $(PREFIX)/share
+DATADIR     := $(SHAREDIR)/siphon
+MANDIR      := $(SHAREDIR)/man
+ZSH_SITE    := $(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 
 WARN := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wconversion -Wwrite-strings \
         -Wimplicit-fallthrough
@@ -237,7 +239,7 @@ lint-abi: $(BUILD)/libsiphon.abi
 abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
 	cp $< $(ABI)
 
-SHELL_FILES := .ci/run tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest $(wildcard tests/testbed/testbed tests/support/*.sh)
+SHELL_FILES := docs/completion/siphon.bash .ci/run tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
 
@@ -255,6 +257,9 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/siphon.pc
 	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 policies/*.lua $(DESTDIR)$(DATADIR)/policies
+	install -D -m 644 docs/completion/siphon.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/siphon
+	install -D -m 644 docs/completion/_siphon $(DESTDIR)$(SHAREDIR)/zsh/$(ZSH_SITE)/_siphon
+	install -D -m 644 docs/completion/siphon.fish $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/siphon.fish
 	install -m 644 docs/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 docs/*.3 $(BUILD)/man/*.3 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(REFERENCE) $(DESTDIR)$(LUADIR)/siphon/reference.lua

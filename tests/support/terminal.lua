@@ -1,4 +1,4 @@
---- siphon at a terminal, as a person uses it: see terminal.py beside this file for the steps.
+--- siphon, or another program, at a terminal, as a person uses it: see terminal.py beside this file for the steps.
 
 local json = require "siphon.json"
 
@@ -7,7 +7,7 @@ local command = require "support.command"
 local terminal = {}
 
 --- Types the steps to `siphon ARGUMENTS`; returns { code, text, raw }, or raises with the screen when something that was
--- waited for did not come. options: env.
+-- waited for did not come. options: env, program (instead of siphon).
 function terminal.run(arguments, steps, options)
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "w"))
@@ -17,7 +17,8 @@ function terminal.run(arguments, steps, options)
   for name, value in pairs(options and options.env or {}) do
     words[#words + 1] = command.quote(name .. "=" .. value)
   end
-  for _, word in ipairs { "python3", "tests/support/terminal.py", command.program, table.unpack(arguments) } do
+  for _, word in ipairs { "python3", "tests/support/terminal.py", options and options.program or command.program,
+    table.unpack(arguments) } do
     words[#words + 1] = command.quote(word)
   end
   local pipe = assert(io.popen(table.concat(words, " ") .. " <" .. path))

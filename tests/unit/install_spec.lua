@@ -43,6 +43,15 @@ describe("make install", function()
     assert.matches("share/man/man3/libsiphon.3", command.shell("find " .. root))
   end)
 
+  it("leaves completion where each shell looks", function()
+    local files = command.shell("find " .. root)
+    for _, path in ipairs {
+      "bash-completion/completions/siphon", "zsh/vendor-completions/_siphon", "fish/vendor_completions.d/siphon.fish",
+    } do
+      assert.truthy(files:find("/usr/share/" .. path .. "\n", 1, true), path)
+    end
+  end)
+
   it("leaves policies where the module looks, and a manual page", function()
     assert.matches("function", installed [[lua5.4 -e 'print(require("siphon").policy("default").routes)']])
     assert.matches("share/man/man1/siphon.1", command.shell("find " .. root))

@@ -17,6 +17,7 @@ local COMMANDS = {
   { "policy", "check a policy against sample situations, or run its specs" },
   { "run", "run a Lua script with the module `siphon`" },
   { "repl", "Lua with all of siphon at a prompt; also `siphon` alone on a terminal" },
+  { "complete", "say what a word of a command line can become, for shells" },
   { "help", "explain a command" },
   { "version", "print the version" },
 }
@@ -38,6 +39,8 @@ local LEADING = {
   ["-k"] = true, ["--keyring"] = true,
   ["--os-cloud"] = true, ["--os-region-name"] = true, ["--os-interface"] = true, ["--os-service-cloud"] = true,
 }
+
+cli.commands, cli.leading = COMMANDS, LEADING
 
 local function print_help()
   local lines = {}

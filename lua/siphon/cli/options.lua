@@ -33,7 +33,7 @@ end
 function options.parser(command, summary)
   local parser = argparse("siphon " .. command, summary):add_help(false)
     :help_max_width(WIDTH):usage_max_width(WIDTH):help_description_margin(25)
-  parser:flag("-h --help", "Show this text."):action(function() error({ help = parser:get_help() }, 0) end)
+  parser:flag("-h --help", "Show this text."):action(function() error({ helped = parser }, 0) end)
   parser.error = complain
   return parser
 end
@@ -167,18 +167,33 @@ function options.second_cluster(parser)
     parser:option("--target-keyring", "Path to the keyring for it."):argname "FILE"
 end
 
+local function show_help(parser)
+  io.write(parser:get_help(), "\n")
+end
+
+local on_help = show_help
+
 --- Calls fn; when --help was asked for, prints it and returns 0.
 function options.guard(fn)
   local results = table.pack(xpcall(fn, function(value)
-    if type(value) == "table" and value.help then return value end
+    if type(value) == "table" and value.helped then return value end
     return errors.handler(value)
   end))
   if results[1] then return table.unpack(results, 2, results.n) end
-  if results[2].help then
-    io.write(results[2].help, "\n")
+  if results[2].helped then
+    on_help(results[2].helped)
     return 0
   end
   error(results[2], 0)
+end
+
+--- The parser whose help fn asks for: of a command that is called with --help. Nil when it asks for none.
+function options.parser_of(fn)
+  local parser
+  on_help = function(asked) parser = asked end
+  pcall(fn)
+  on_help = show_help
+  return parser
 end
 
 --- Parses the arguments and calls fn with the result; returns what fn returns.

@@ -96,6 +96,8 @@ end
 
 local COMMANDS = { check = check, test = test }
 
+command.subcommands = { "check", "test" }
+
 --- Runs the command; returns the exit code or raises.
 function command.main(arguments, leading)
   local name = arguments[1]
@@ -108,7 +110,7 @@ function command.main(arguments, leading)
   local run = COMMANDS[name]
   if not run then
     errors.raise("usage", nil, ("unknown subcommand 'policy %s'%s"):format(name,
-      require("siphon.nearest").hint(name, { "check", "test" })))
+      require("siphon.nearest").hint(name, command.subcommands)))
   end
   return run(table.move(arguments, 2, #arguments, 1, {}), leading)
 end
