@@ -68,6 +68,14 @@ describe("siphon doctor about OpenStack", function()
     assert.matches("--pool images", findings_of { stores = { { id = "fs" } } }.store.advice, 1, true)
   end)
 
+  it("takes the pool that is named for the store's, where Glance does not tell it", function()
+    local function named(pool) return findings_of({ stores = { { id = "fs" } } }, { options = { images_pool = pool } }) end
+    assert.equal("ok", named("images").store.state)
+    assert.matches("pool images, as named .*, open to this user", named("images").store.text)
+    assert.equal("problem", named("elsewhere").store.state)
+    assert.equal("osd 'profile rbd pool=elsewhere' for client.siphon", named("elsewhere").store.advice)
+  end)
+
   it("sees a problem in a store's pool that this user may not write", function()
     local found = findings_of({ stores = { rbd() } }, { writable = { "volumes" } })
     assert.equal("problem", found.store.state)

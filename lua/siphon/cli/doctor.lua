@@ -18,7 +18,7 @@ local function parser()
     p:option("--pool", "A pool that matters; may be repeated (default: all that are open to this user)."):argname "POOL"
       :count "*",
     p:flag("--trial", "Also copy a volume of 4 MiB to Glance, read it there, and remove all of it again."),
-    p:option("--images-pool", "For the trial: the pool of Glance's images, where Glance does not tell it.")
+    p:option("--images-pool", "The pool of Glance's images, where Glance does not tell it.")
       :argname "POOL")
   p:group("Output",
     p:flag("--json", "Print one finding a line, as JSON."),

@@ -35,7 +35,7 @@ end
 
 --- Looks. options: conf, cluster, id, name, keyring; os_cloud, os_region_name, os_interface, os_service_cloud; pools,
 -- a list of those that matter (default: all that this user can do anything in); trial: also copy a small image, and
--- remove it again; images_pool: Glance's, for the trial. Returns the list of findings.
+-- remove it again; images_pool: Glance's, where Glance does not tell it. Returns the list of findings.
 function doctor.examine(options)
   local findings = setmetatable({ list = {} }, Findings)
   require("siphon.doctor.host").examine(findings)

@@ -81,6 +81,22 @@ local function describe(store)
   return ("store %s in pool %s"):format(store.id or "(the only one)", store.pool)
 end
 
+local function is_writable(world, pool)
+  for _, name in ipairs(world.writable or {}) do
+    if name == pool then return true end
+  end
+  return false
+end
+
+-- The pool that the user named, where Glance does not tell its own. Whether it is Glance's, --trial tries.
+local function check_named_pool(findings, world, pool)
+  local text = ("pool %s, as named (Glance tells its stores' pools only to the roles admin and service)"):format(pool)
+  if not world.cluster then return findings:skip("openstack", "store", text .. "; there is no cluster to look into") end
+  if is_writable(world, pool) then return findings:ok("openstack", "store", text .. ", open to this user") end
+  findings:problem("openstack", "store", text .. ", where this user may not write",
+    ("osd 'profile rbd pool=%s' for %s"):format(pool, world.cluster.name))
+end
+
 local function check_store(findings, world, client)
   local list, err = world.try(client.stores, client)
   if not list then return findings:problem("openstack", "store", errors.line(err), nil, err) end
@@ -92,6 +108,9 @@ local function check_store(findings, world, client)
       local here = fsid and (store.fsid == nil or store.fsid == fsid)
       table.insert(here and ours or elsewhere, store)
     end
+  end
+  if not told and world.options.images_pool then
+    return check_named_pool(findings, world, world.options.images_pool)
   end
   if not told then
     return findings:warn("openstack", "store", "Glance tells its stores' pools only to the roles admin and service",
@@ -108,10 +127,8 @@ local function check_store(findings, world, client)
   end
   world.images_pool = store.pool
   local told_cluster = store.fsid and "this cluster" or "a cluster that Glance does not name (checked at registration)"
-  for _, name in ipairs(world.writable or {}) do
-    if name == store.pool then
-      return findings:ok("openstack", "store", ("%s, %s, open to this user"):format(describe(store), told_cluster))
-    end
+  if is_writable(world, store.pool) then
+    return findings:ok("openstack", "store", ("%s, %s, open to this user"):format(describe(store), told_cluster))
   end
   if not world.cluster then
     return findings:skip("openstack", "store", describe(store) .. "; there is no cluster to compare with")
