@@ -2,7 +2,8 @@
 --
 --   job.start    job, source, target
 --   step         job, step, state, and what the state needs (see siphon.job)
---   progress     job, step, done, total (bytes), rate (bytes a second), seconds_left; at most ten a second
+--   progress     job, step, done, total (bytes), rate (bytes a second), seconds_left, through_host (bytes, about); at
+--                most ten a second
 --   job.done     job, source, target, route, image_id, location, bytes, seconds
 --   job.failed   job, source, target, seconds, error, left_behind
 --

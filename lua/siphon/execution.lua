@@ -58,7 +58,12 @@ local function take_route(job, decision)
     else
       local route = routes.get(entry.route)
       job.route, job.parent = entry.route, route.parent
-      if not is_first then tell(job, "chosen", entry.route, decision.reason) end
+      if is_first then
+        job:emit_step("route", "chosen", { route = entry.route, detail = "route " .. entry.route,
+          reason = "the job had come to it" })
+      else
+        tell(job, "chosen", entry.route, decision.reason)
+      end
       local before = job.position
       job:remember { route = entry.route, snapshot = job.snapshot, state = "running" }
       local ok, err = run_route(job, route, before)

@@ -28,7 +28,7 @@ local function read(job, is_alone)
   job:emit_step("source.hash", "started", { detail = ("%s computed"):format(algorithm) })
   local began = core.task.now()
   local image <close> = assert(job:open_source())
-  local meter = job:meter("source.hash", "hashing")
+  local meter = job:meter("source.hash", "hashing", { passes = 1 })
   local found = assert(image:digest(algorithm, { progress = function(done, total)
     if is_alone() then meter(done, total) end
   end }))

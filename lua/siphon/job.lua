@@ -241,17 +241,29 @@ function Job:release(name, as)
   end
 end
 
---- A function (done, total) for the `progress` option of a primitive: tells the progress of the step in
--- bytes. `size`: the bytes that the whole is worth, when the primitive counts something else (objects).
-function Job:meter(step, detail, size)
+-- What will have passed through this host when a step is that far; nil when it is not known what there is to move.
+local function through_host(bytes, options, done, total)
+  local whole = options.passes == 0 and 0 or options.exact and total or bytes.allocated
+  return whole and bytes.through_host + math.floor(options.passes * whole * done / total)
+end
+
+--- A function (done, total) for the `progress` option of a primitive: tells the progress of the step in bytes. options:
+--   size     the bytes that the whole is worth, when the primitive counts something else (objects)
+--   passes   how often each byte that exists passes through this host: 1 when it is read, 2 when it is written too
+--            (default: 0)
+--   exact    the total is what exists, without holes
+function Job:meter(step, detail, options)
   local meter = progress.meter(0, core.task.now())
+  options = { size = options and options.size, passes = options and options.passes or 0,
+    exact = options and options.exact }
   return function(done, total)
     if total <= 0 then return end
-    local scale = size and size / total or 1
+    local scale = options.size and options.size / total or 1
     done, total = math.floor(done * scale), math.floor(total * scale)
     local _, rate, left = meter:update(done, core.task.now(), total)
     self.events:progress {
       step = step, detail = detail, done = done, total = total, rate = rate, seconds_left = left,
+      through_host = through_host(self.bytes, options, done, total),
     }
   end
 end

@@ -61,15 +61,25 @@ end
 
 local BAR_MIN, BAR_MAX = 8, 40
 -- Columns kept for each number, so that the bar does not jump when "9.9 MiB" becomes "10 MiB".
-local SIZES_WIDTH, RATE_WIDTH, LEFT_WIDTH = 19, 10, 11
+local SIZES_WIDTH, RATE_WIDTH, LEFT_WIDTH, HOST_WIDTH = 19, 10, 11, 12
 
 local function right(text, width)
   return (" "):rep(width - #text) .. text
 end
 
+local LABEL_MIN, LABEL_MAX = 8, 40
+
+-- The label with the route, which is kept whole where there is room for it.
+local function label_of(state, width, charset)
+  local route = state.route and (" (%s)"):format(state.route) or ""
+  if width < LABEL_MIN then return nil end
+  if width < LABEL_MIN + #route then return progress.cut(state.label, width, charset) end
+  return progress.cut(state.label, width - #route, charset) .. route
+end
+
 --- One line for a step under way, never wider than `width` columns. What matters least goes first when it
--- gets narrow: the label, the sizes, the rate, the bar, the time left; the percentage stays.
--- state: { label, done, total, rate, left }
+-- gets narrow: the sizes, the label, what passed through this host, the rate, the bar, the time left; the percentage
+-- stays. state: { label, route, done, total, rate, left, through_host }
 function progress.line(state, width, charset)
   local fraction = state.total > 0 and state.done / state.total or 1
   local columns = { ("%3d%%"):format(math.floor(fraction * 100)) }
@@ -85,9 +95,10 @@ function progress.line(state, width, charset)
   local bar_fits = room >= BAR_MIN + 2
   if bar_fits then room = room - BAR_MIN - 2 end
   take(state.rate > 0 and units.rate(state.rate) or "", RATE_WIDTH, 2)
-  take(units.bytes(state.done) .. " of " .. units.bytes(state.total), SIZES_WIDTH, 2)
-  local label = room >= 10 and progress.cut(state.label, math.min(room - 2, 40), charset)
+  if state.through_host then take("host " .. units.bytes(state.through_host), HOST_WIDTH, #columns + 1) end
+  local label = label_of(state, math.min(room - 2, LABEL_MAX), charset)
   if label then room = room - progress.columns(label) - 2 end
+  take(units.bytes(state.done) .. " of " .. units.bytes(state.total), SIZES_WIDTH, 2)
   if bar_fits then
     table.insert(columns, 1, progress.bar(fraction, math.min(BAR_MIN + room, BAR_MAX), charset))
   end

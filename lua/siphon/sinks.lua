@@ -106,9 +106,10 @@ end
 
 -- What a job at a terminal needs besides its events: its name, its route, how many others run.
 local function line_of(job, e, width, charset)
-  local name = job.route and ("%s (%s)"):format(job.source, job.route) or job.source
-  return progress.line({ label = name, done = e.done, total = e.total, rate = e.rate, left = e.seconds_left }, width,
-    charset)
+  return progress.line({
+    label = job.source, route = job.route, done = e.done, total = e.total, rate = e.rate, left = e.seconds_left,
+    through_host = e.through_host,
+  }, width, charset)
 end
 
 --- Bars that are redrawn in place, one for each job whose events come; the lines of steps go above them. options:

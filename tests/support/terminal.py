@@ -3,10 +3,11 @@
     terminal.py COMMAND [ARG...] <steps
 
 Steps, one JSON list a line: ["type", text], ["expect", text], ["resize", rows, columns], ["signal", name], ["leave"],
-["hang up"].
+["hang up"], ["look"].
 "expect" looks behind what was expected before, in the output without its escape sequences. "leave" is Ctrl-D until it
 helps: while a line runs, the terminal keeps it for itself. Prints one JSON object: code (the exit
-code), text (that output), raw, and missing (the text that did not come)."""
+code), text (that output), raw, missing (the text that did not come), and screens: what the terminal showed at each
+"look", and at the end."""
 import fcntl
 import json
 import os
@@ -19,6 +20,8 @@ import sys
 import termios
 import time
 
+from screen import Screen
+
 PATIENCE = 30  # seconds for one step: the machine may be busy
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07|\x07")
 
@@ -29,10 +32,20 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execvp(command[0], command)
+        self.screen, self.fed, self.screens = Screen(), 0, []
         self.resize(40, 100)
 
     def resize(self, rows, columns):
+        self.show()
+        self.screen.columns = columns
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def show(self):
+        """The screen with all that came so far."""
+        text = self.raw.decode("utf-8", "ignore")
+        self.screen.feed(text[self.fed:])
+        self.fed = len(text)
+        return self.screen.text()
 
     def read(self, seconds):
         """What comes within the time; False at the end."""
@@ -97,6 +110,8 @@ def main():
         elif kind == "expect" and not terminal.expect(values[0]):
             missing = values[0]
             break
+        elif kind == "look":
+            terminal.screens.append(terminal.show())
         elif kind == "hang up":
             os.close(terminal.fd)
             terminal.ended = True
@@ -110,7 +125,7 @@ def main():
         os.kill(terminal.pid, signal.SIGTERM)
     code = terminal.finish()
     print(json.dumps({"code": code, "text": terminal.text(), "missing": missing,
-                      "raw": terminal.raw.decode("utf-8", "replace")}))
+                      "screens": terminal.screens + [terminal.show()], "raw": terminal.raw.decode("utf-8", "replace")}))
 
 
 main()

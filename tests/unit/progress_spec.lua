@@ -68,12 +68,29 @@ describe("siphon.progress", function()
       assert.matches("10 s left$", line)
     end)
 
+    it("shows what passed through this host, and lets the sizes go for it", function()
+      local full = { label = "volumes/vm1", route = "copy", done = 430 * MIB, total = 1000 * MIB, rate = 57 * MIB, left = 10,
+        through_host = 860 * MIB }
+      assert.matches("57 MiB/s    10 s left  host 860 MiB$", progress.line(full, 120, progress.ascii))
+      local narrow = progress.line(full, 80, progress.ascii)
+      assert.matches("^volumes/vm1 %(copy%)  #+%.+ .* host 860 MiB$", narrow)
+      assert.is_nil(narrow:find " of ")
+      full.label = "volumes/" .. ("x"):rep(100)
+      assert.matches("^volumes/x+~ %(copy%)  ", progress.line(full, 80, progress.ascii))
+      full.through_host = 0
+      assert.matches("host 0 B$", progress.line(full, 80, progress.ascii))
+      assert.is_nil(progress.line(full, 40, progress.ascii):find "host")
+    end)
+
     it("never grows wider than the terminal, and keeps the percentage to the last", function()
       for _, charset in ipairs { progress.ascii, progress.unicode } do
         for width = 4, 200 do
-          local line = progress.line(state, width, charset)
-          assert.is_true(progress.columns(line) <= width, width .. ": " .. line)
-          assert.matches("43%%", line)
+          for _, host in ipairs { false, 860 * MIB } do
+            state.through_host = host or nil
+            local line = progress.line(state, width, charset)
+            assert.is_true(progress.columns(line) <= width, width .. ": " .. line)
+            assert.matches("43%%", line)
+          end
         end
       end
     end)

@@ -65,7 +65,8 @@ function cloning.flatten_here(job)
     restart = true, -- an image with a map that says more than there is: see MAPS
     act = function()
       local image <close> = assert(place:open { read_only = false })
-      assert(image:flatten { progress = job:meter("target.flatten", "flattening", job.snapshot.size) })
+      local meter = job:meter("target.flatten", "flattening", { size = job.snapshot.size, passes = 2 })
+      assert(image:flatten { progress = meter })
       -- librbd does not tell what it moved: each object that the clone now has was read and written here.
       local copied = assert(image:allocated())
       job:count { copied = copied, through_host = 2 * copied }
@@ -129,7 +130,7 @@ function cloning.flatten_by_mgr(job)
     found = function() return is_flat(place) or nil end,
     act = function()
       local task = assert(mgr.flatten(cluster, place:text()))
-      local meter = job:meter("target.flatten", "ceph-mgr flattens", job.snapshot.size)
+      local meter = job:meter("target.flatten", "ceph-mgr flattens", { size = job.snapshot.size })
       local watch = mgr.room_watch(FULL_AFTER, function() return place:free() == 0 end, function()
         local text = "the pool '%s' is full, or its quota is: ceph-mgr waits for room"
         job:emit_step("target.flatten", "note", { detail = text:format(place.pool.name) })

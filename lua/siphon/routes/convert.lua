@@ -92,14 +92,15 @@ return {
         assert(make_directory(directory))
         local pool = job.source.pool
         local url = qemu.url(pool, job.source.info.name, job.snapshot.name, request.conf)
-        local meter = job:meter("scratch.convert", "converting", job.snapshot.size)
+        local meter = job:meter("scratch.convert", "converting", { size = job.snapshot.size, passes = 1 })
         assert(qemu.convert(url, path, {
           format = format, compress = request.compress, format_options = request.format_options, progress = meter,
         }))
+        job:count { through_host = job.facts.source.allocated }
         return assert(size_of(path))
       end,
     })
-    job.target:upload(job, { file = path }, { size = size, counted = job.facts.source.allocated })
+    job.target:upload(job, { file = path }, { size = size, counted = true })
     job:release "scratch.convert"
   end,
 }

@@ -49,8 +49,9 @@ return {
         local from <close> = assert(job:open_source())
         local to <close> = assert(place:open { read_only = false })
         local moved = assert(from:copy_data(to, {
-          digest = job.request.hash, progress = job:meter("target.copy", "copying"),
+          digest = job.request.hash,
           max_in_flight = job.request.max_in_flight, max_rate = job.request.max_rate,
+          progress = job:meter("target.copy", "copying", { passes = 2, exact = not job.request.hash }),
         }))
         job.hash = moved.digest and hashes.of(moved.digest)
         job:count { copied = moved.written, through_host = moved.read + moved.written }

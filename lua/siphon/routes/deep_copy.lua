@@ -38,7 +38,7 @@ return {
         local from <close> = assert(job:open_source())
         assert(from:deep_copy(place.pool, place.name, {
           features = place.features, order = job.facts.target.order, flatten = true,
-          progress = job:meter("target.deep_copy", "copying", job.snapshot.size),
+          progress = job:meter("target.deep_copy", "copying", { size = job.snapshot.size, passes = 2 }),
         }))
         local image <close> = assert(place:open { read_only = false })
         note { image_id = image.id }

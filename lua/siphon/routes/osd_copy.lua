@@ -84,7 +84,7 @@ return {
       act = function()
         local from <close> = assert(job:open_source())
         local options = options_of(job.request, job.situation.policy.table.osd_copy)
-        options.progress = job:meter("target.copy", "copying")
+        options.progress = job:meter("target.copy", "copying", { passes = options.verify == "read" and 2 or 0 })
         local moved, err = from:osd_copy(place.pool, place.name, options)
         -- A job that was cut off between the end of the copying and the record of it: a target that is compared and
         -- cleared for use is no unfinished copy any more.

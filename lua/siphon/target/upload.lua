@@ -51,7 +51,7 @@ local function has_arrived(target)
 end
 
 --- Steps glance.upload and glance.active. body: an Image, or { file = path }; what.size: its bytes; what.counted:
--- bytes read to make it, where they are not the body's own.
+-- those that were read to make it have been counted.
 function upload.run(target, job, body, what)
   local data = { image_id = target.image_id }
   if target.place then data = target.place:data(data) end
@@ -64,10 +64,12 @@ function upload.run(target, job, body, what)
     act = function()
       local sent, digest = target.client:upload(target.image_id, body, {
         store = target.store and target.store.id, digest = job.request.hash or hashes.DEFAULT,
-        progress = job:meter("glance.upload", "sending"),
+        progress = job:meter("glance.upload", "sending", {
+          passes = what.counted and 1 or 2, exact = true,
+        }),
       })
       if not sent then error(explain(target, digest), 0) end
-      job:count { copied = what.size, through_host = what.size + (what.counted or what.size) }
+      job:count { copied = what.size, through_host = what.counted and what.size or 2 * what.size }
       return hashes.of(digest)
     end,
   })
