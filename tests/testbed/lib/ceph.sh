@@ -87,6 +87,9 @@ bluestore block size = $osd_size
 osd memory target = 939524096
 bluestore cache autotune = false
 bluestore cache size = 134217728
+# An OSD reserves twice its queue of the 65536 that the kernel grants by default (fs.aio-max-nr): eleven beds are too
+# many else.
+bdev aio max queue depth = 128
 # A file counts as a rotating disk, and an OSD then rests for 5 s after each object of a removed snapshot.
 osd snap trim sleep hdd = 0
 osd snap trim sleep hybrid = 0
