@@ -136,7 +136,8 @@ $(BUILD)/%.o: %.cc
 	$(call show,CXX)
 	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-# One source, the comments beside the functions, makes what help() shows, siphon-lua(3) and the types for LuaLS.
+# One source, the comments beside the functions, makes what help() shows, siphon-lua(3) and the types for LuaLS; another,
+# the table of events, siphon-events(7) and their JSON schema.
 $(REFERENCE): $(wildcard docs/reference/*.lua core/bind/*.c core/engine/error.c core/engine/object.c) \
               $(shell find lua/siphon -name '*.lua' -not -path '*/cli/*' -not -path '*/repl/*')
 	$(call show,DOC)
@@ -216,8 +217,11 @@ $(BUILD)/lint/%.c: %.c .clang-tidy
 lint-lua:
 	luacheck --quiet lua policies tests examples docs
 
-lint-docs:
+lint-docs: $(REFERENCE)
 	lua5.4 docs/reference/main.lua --check
+	$(call show,MAN)
+	$(Q)for page in docs/*.[1-8] $(BUILD)/man/*.[1-8]; do \
+	  LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l "$$page" 2>&1 >/dev/null | sed "s|^|$$page: |"; done | { ! grep .; }
 
 lint-sh:
 	$(call show,LINT)
@@ -255,13 +259,15 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' core/lib/siphon.pc.in \
 	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/siphon.pc
-	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
+	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 policies/*.lua $(DESTDIR)$(DATADIR)/policies
 	install -D -m 644 docs/completion/siphon.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/siphon
 	install -D -m 644 docs/completion/_siphon $(DESTDIR)$(SHAREDIR)/zsh/$(ZSH_SITE)/_siphon
 	install -D -m 644 docs/completion/siphon.fish $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/siphon.fish
 	install -m 644 docs/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 docs/*.3 $(BUILD)/man/*.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(BUILD)/man/*.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 $(BUILD)/events.schema.json $(DESTDIR)$(DATADIR)/events.schema.json
 	install -m 644 $(REFERENCE) $(DESTDIR)$(LUADIR)/siphon/reference.lua
 	install -D -m 644 $(BUILD)/meta/siphon.lua $(DESTDIR)$(DATADIR)/meta/siphon.lua
 

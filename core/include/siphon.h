@@ -77,8 +77,8 @@ typedef struct siphon_options {
     const char *lua_directory;
     /* Where `require` looks for modules of your own: templates as in Lua's package.path. May be NULL. */
     const char *lua_path;
-    /* An event: see siphon(1) for those of a job. Others are log (message), which `print` and a policy's siphon.log become,
-     * and warning (message). `json` is valid during the call of the function. `call` is the one that it came from, or NULL.
+    /* An event: see siphon-events(7). Those of no job are log, which `print` and a policy's siphon.log become, and
+     * warning. `json` is valid during the call of the function. `call` is the one that it came from, or NULL.
      * Anything but 0 cancels that call. */
     int (*on_event)(siphon_call *call, const char *json, void *user);
     /* A call has ended. It may be freed here. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MEMORY_LIMIT ((size_t)512 << 20)
@@ -45,8 +46,14 @@ static void warn(void *context, const char *piece, bool more) {
     snprintf(engine->warning + length, sizeof engine->warning - length, "%s", piece);
     if (more)
         return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    char head[64];
+    snprintf(head, sizeof head,
+             "{\"event\":\"warning\",\"time\":%lld.%06ld,\"message\":", (long long)now.tv_sec,
+             now.tv_nsec / 1000);
     sph_text text = {0};
-    sph_text_add(&text, "{\"event\":\"warning\",\"message\":");
+    sph_text_add(&text, head);
     sph_text_add_json(&text, engine->warning);
     sph_text_add(&text, "}");
     engine->warning[0] = '\0';

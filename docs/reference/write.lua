@@ -1,5 +1,7 @@
 --- Writes the reference: as a Lua module, as a manual page, as types for LuaLS. See read.lua for what an entry is.
 
+local roff = require("roff").text
+
 local write = {}
 
 -- The order of the sections; what is not named comes behind, by name.
@@ -48,10 +50,6 @@ function write.module(entries)
 end
 
 -- --- the manual page --------------------------------------------------------------------------------------
-
-local function roff(text)
-  return (text:gsub("\\", "\\e"):gsub("%-", "\\-"):gsub("^([.'])", "\\&%1"))
-end
 
 local function roff_lines(lines)
   local out, literal = {}, false

@@ -1,14 +1,6 @@
---- Events: what a job tells the world, one plain table each.
---
---   job.start    job, source, target
---   step         job, step, state, and what the state needs (see siphon.job)
---   progress     job, step, done, total (bytes), rate (bytes a second), seconds_left, through_host (bytes, about); at
---                most ten a second
---   job.done     job, source, target, route, image_id, location, bytes, seconds
---   job.failed   job, source, target, seconds, error, left_behind
---
--- Every event also has `event` (its name) and `time` (seconds since the epoch). A sink is a function that
--- takes one event; sinks are in siphon.sinks.
+--- Events: what a job tells the world, one plain table each. siphon.event_kinds lists them, with their fields; it has
+-- to know every one that is told (`make lint-docs`). A sink is a function that takes one event; sinks are in
+-- siphon.sinks.
 
 local core = require "siphon.core"
 
@@ -23,19 +15,33 @@ Emitter.__index = Emitter
 -- where a job begins, since some events come from outside of the job's task (progress).
 event.default = nil
 
---- Says something that belongs to no job: as the event `log` (message), or on stderr.
+-- A sink for the file that SIPHON_EVENT_LOG names, or nil. Opened for each event, and written at once: several
+-- processes may write to it, and it may be put away (logrotate) at any time.
+local function to_file()
+  local path = os.getenv "SIPHON_EVENT_LOG"
+  if not path or path == "" then return nil end
+  return function(e)
+    local file <close> = assert(io.open(path, "a"))
+    file:setvbuf "no"
+    assert(file:write(require("siphon.json").encode(e), "\n"))
+  end
+end
+
+--- Says something that belongs to no job: as the event `log`, or on stderr.
 function event.log(message)
   if event.default then
-    event.default() { event = "log", time = core.system.time(), message = message }
+    event.emitter(nil, {}):emit("log", { message = message })
   else
     io.stderr:write("siphon: ", message, "\n")
   end
 end
 
---- An emitter for the job `id`. `sinks` is a list of functions.
+--- An emitter for the job `id`, or for none. `sinks` is a list of functions.
 function event.emitter(id, sinks)
-  if #sinks == 0 and event.default then sinks = { event.default() } end
-  return setmetatable({ id = id, sinks = sinks, progress_due = -math.huge }, Emitter)
+  local all = table.move(sinks, 1, #sinks, 1, {})
+  if #all == 0 and event.default then all = { event.default() } end
+  all[#all + 1] = to_file()
+  return setmetatable({ id = id, sinks = all, progress_due = -math.huge }, Emitter)
 end
 
 --- Sends one event. A sink that raises is dropped: the job matters more than the telling of it.

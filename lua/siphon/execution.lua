@@ -321,8 +321,10 @@ local function put_back(job, err)
     job.record:release(job.header)
     if job.situation then job.situation:close() else job.connections:close() end
   end)
-  return nil, errors.explain(err, ("job %s cannot be taken up: %s (`siphon undo %s` takes back what it did)"):format(
+  err = errors.explain(err, ("job %s cannot be taken up: %s (`siphon undo %s` takes back what it did)"):format(
     job.id, err.message, job.id))
+  emit_failed(job, err)
+  return nil, err
 end
 
 --- Goes on with a job whose record was taken over: its result, or nil and an error. One that was being undone when it
@@ -351,7 +353,11 @@ function execution.undo(job, forget)
     undo_all(job, was and core.error { code = was.code, message = was.message } or cause, { kept_too = true })
     local err = #job.left_behind > 0 and final_error(job, cause) or job.lost
     close_record(job, forget and "undone" or state_of(job), err or cause)
-    if err then emit_failed(job, err) end
+    if err then
+      emit_failed(job, err)
+    else
+      job.events:emit("job.undone", { source = job.header.source, target = job.header.target })
+    end
     if job.situation then job.situation:close() else job.connections:close() end
     if err then return nil, err end
     return true

@@ -9,18 +9,6 @@
 --
 -- Inside a job an expected failure is raised (`assert(image:flatten())` keeps the error object); siphon.copy
 -- turns it back into nil and an error.
---
--- The event `step` has: step (its name), state, detail (for people), and by state
---   started
---   done         seconds
---   failed       seconds, error
---   undone       the undo ran
---   kept         reason: it was not undone
---   released     what was only needed for the time of the job is gone again
---   skipped      route, reason: the route does not apply
---   chosen       route, reason
---   unsuitable   route, reason: the route was begun and gave up; the next one is tried
---   note         a policy's siphon.log
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"

@@ -3,6 +3,7 @@
 
 local bars = require "siphon.bars"
 local core = require "siphon.core"
+local kinds = require "siphon.event_kinds"
 local movers = require "siphon.movers"
 local progress = require "siphon.progress"
 local spec = require "siphon.spec"
@@ -16,23 +17,8 @@ function sinks.json(write)
   return function(e) write(json.encode(e) .. "\n") end
 end
 
--- What is going on while a step runs. One that is not listed says its detail.
-local RUNNING = {
-  ["glance.create"] = "creating the Glance record",
-  ["source.snapshot"] = "taking a snapshot of the source",
-  ["source.hash"] = "reading the snapshot for its hash",
-  ["source.protect"] = "protecting the source's snapshot",
-  ["target.create"] = "creating the image",
-  ["target.clone"] = "cloning the snapshot",
-  ["target.copy"] = "copying the data",
-  ["target.flatten"] = "flattening the clone",
-  ["target.strip"] = "removing image-meta",
-  ["target.seal"] = "protecting the image with a snapshot",
-  ["target.verify"] = "comparing the sizes",
-  ["target.publish"] = "naming the image",
-  ["glance.register"] = "registering the location",
-  ["glance.active"] = "waiting until the image is active",
-}
+local RUNNING = {}
+for _, step in ipairs(kinds.STEPS) do RUNNING[step[1]] = step[2] end
 
 --- What is going on while the step of that event, or entry of a record, runs.
 local function running_text(e)
@@ -160,6 +146,8 @@ function sinks.terminal(write, options)
     elseif e.event == "job.done" then
       forget(job)
       foot:print(paint(sinks.summary(e), "32") .. "\n")
+    elseif e.event == "job.undone" then
+      forget(job)
     elseif e.event == "job.failed" then
       local others = running > 1
       forget(job)

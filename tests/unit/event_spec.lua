@@ -4,6 +4,7 @@ local sinks = require "siphon.sinks"
 local progress = require "siphon.progress"
 
 describe("siphon.event", function()
+  local JOB = "20260131-093501-4f9a1c"
   local now, real_now
 
   before_each(function()
@@ -19,19 +20,19 @@ describe("siphon.event", function()
 
   it("adds the job, the name and the time", function()
     local events, sink = recorder()
-    event.emitter("j1", { sink }):emit("step", { step = "x", state = "done" })
+    event.emitter(JOB, { sink }):emit("step", { step = "x", state = "done" })
     assert.equal("step", events[1].event)
-    assert.equal("j1", events[1].job)
+    assert.equal(JOB, events[1].job)
     assert.near(os.time(), events[1].time, 2)
     assert.equal("x", events[1].step)
   end)
 
   it("lets at most ten progress events a second through, and always the last one", function()
     local events, sink = recorder()
-    local emitter = event.emitter("j1", { sink })
+    local emitter = event.emitter(JOB, { sink })
     for i = 1, 3000 do
       now = 100 + i / 1000
-      emitter:progress { step = "copy", done = i, total = 3000 }
+      emitter:progress { step = "copy", done = i, total = 3000, rate = 1000 }
     end
     assert.equal(3000, events[#events].done)
     assert.is_true(#events <= 30 and #events >= 20, #events .. " events in 3 seconds")
@@ -40,11 +41,36 @@ describe("siphon.event", function()
   it("drops a sink that raises and keeps the others", function()
     local events, sink = recorder()
     local calls = 0
-    local emitter = event.emitter("j1", { function() calls = calls + 1 error "broken pipe" end, sink })
-    emitter:emit("step", {})
-    emitter:emit("step", {})
+    local emitter = event.emitter(JOB, { function() calls = calls + 1 error "broken pipe" end, sink })
+    emitter:emit("step", { step = "x", state = "started" })
+    emitter:emit("step", { step = "x", state = "started" })
     assert.equal(1, calls)
     assert.equal(2, #events)
+  end)
+
+  it("appends each event to the file that SIPHON_EVENT_LOG names, whatever else is shown", function()
+    local command = require "support.command"
+    local path = os.tmpname()
+    local script = [[siphon = require "siphon"
+      local event = require "siphon.event"
+      local emitter = event.emitter("20260131-093501-4f9a1c", {})
+      emitter:emit("step", { step = "x", state = "started", detail = "two\nlines" })
+      emitter:emit("step", { step = "x", state = "done" })]]
+    local file = os.tmpname()
+    local out <close> = assert(io.open(file, "w"))
+    out:write(script)
+    out:close()
+    local result = command.run({ "run", file }, { env = { SIPHON_EVENT_LOG = path } })
+    assert.same({ 0, "", "" }, { result.code, result.out, result.err })
+    local lines = {}
+    for line in io.lines(path) do lines[#lines + 1] = line end
+    assert.equal(2, #lines)
+    assert.matches('"detail":"two\\nlines".*"state":"started"', lines[1])
+    result = command.run({ "run", file }, { env = { SIPHON_EVENT_LOG = "/nowhere/at/all" } })
+    assert.equal(0, result.code)
+    assert.matches("an event sink failed.*/nowhere/at/all", result.err)
+    os.remove(path)
+    os.remove(file)
   end)
 end)
 
