@@ -26,6 +26,7 @@ local MODULES = {
   { "task", "siphon.task", { task = "siphon.task" } },
   { "spec", "siphon.spec", { spec = "siphon.spec" } },
   { "facts", "siphon.facts", { facts = "siphon.facts" } },
+  { "jobs", "siphon.jobs", { jobs = "siphon.jobs" }, { resume_same = true } },
   { "policy", "siphon.policies", { policy = "siphon.policies" } },
   { "routes/init", "siphon.routes", { routes = "siphon.routes" } },
   { "clouds", "siphon.clouds", { clouds = "siphon.clouds", Cloud = "siphon.Cloud" } },

@@ -6,10 +6,11 @@ local write = {}
 
 -- The order of the sections; what is not named comes behind, by name.
 local ORDER = {
-  "siphon", "siphon.spec", "siphon.facts", "siphon.policies", "siphon.routes", "siphon.task", "siphon.Task",
-  "siphon.Semaphore", "siphon.Permit", "siphon.Error", "siphon.rados", "siphon.rados.Cluster", "siphon.rados.Pool",
-  "siphon.rbd", "siphon.rbd.Image", "siphon.rbd.TemporarySnapshot", "siphon.glance", "siphon.glance.Client",
-  "siphon.clouds", "siphon.Cloud", "siphon.keystone", "siphon.keystone.Identity", "siphon.http", "siphon.Secret",
+  "siphon", "siphon.jobs", "siphon.spec", "siphon.facts", "siphon.policies", "siphon.routes", "siphon.task",
+  "siphon.Task", "siphon.Semaphore", "siphon.Permit", "siphon.Error", "siphon.rados", "siphon.rados.Cluster",
+  "siphon.rados.Pool", "siphon.rbd", "siphon.rbd.Image", "siphon.rbd.TemporarySnapshot", "siphon.glance",
+  "siphon.glance.Client", "siphon.clouds", "siphon.Cloud", "siphon.keystone", "siphon.keystone.Identity",
+  "siphon.http", "siphon.Secret",
 }
 
 -- { { title, entries }, ... }

@@ -16,7 +16,7 @@ local jobs = {}
 
 -- What the caller says of itself; the rest of a job's options is on its record.
 local OPTIONS = {
-  conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
+  connection = "any", conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
   journal_pool = "string", on_event = "function", on_wait = "function", glance = "any", forget = "boolean",
   os_cloud = "string", os_region_name = "string", os_interface = "string", os_service_cloud = "string",
   target_conf = "string", target_id = "string", target_keyring = "string",
@@ -28,10 +28,11 @@ end
 
 -- --- looking ---------------------------------------------------------------------------------------------------
 
--- A connection to look with: the home cluster only.
+-- A connection to look with: the home cluster only. Who takes a job over has one of its own, since it can be barred.
 local function open(options)
   return connections.open {
-    conf = options.conf, cluster = options.cluster, id = options.id, name = options.name, keyring = options.keyring,
+    connection = options.connection, conf = options.conf, cluster = options.cluster, id = options.id,
+    name = options.name, keyring = options.keyring,
   }
 end
 
@@ -76,10 +77,10 @@ local function describe(pool, line)
 end
 
 --- siphon.jobs.list(options) -> { job, ... } | nil, err
--- The jobs of the cluster that are not done, the oldest first. options: the Ceph connection; journal_pool: only those
--- there; all: those that ended too, as far as the history goes. Each: id, state ("running", "abandoned", "failed",
--- "undone", "done"), source, target, route, image_id, started and updated (seconds since 1970), holder {
--- host, pid, user }, error, journal (its pool).
+-- The jobs of the cluster that are not done, the oldest first. options: the Ceph connection (an open `connection`, or
+-- conf and the like); journal_pool: only those there; all: those that ended too, as far as the history goes. Each: id,
+-- state ("running", "abandoned", "failed", "undone", "done"), source, target, route, image_id, started and updated
+-- (seconds since 1970), holder { host, pid, user }, error, journal (its pool).
 function jobs.list(options)
   options = options or {}
   local all = options.all

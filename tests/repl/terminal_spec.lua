@@ -1,6 +1,7 @@
 -- `siphon repl` through a pty, as a person types.
 local bed = require "support.bed"
 local command = require "support.command"
+local fences = require "support.fences"
 local terminal = require "support.terminal"
 
 local CTRL_A, CTRL_C, CTRL_D, CTRL_P, CTRL_R, TAB, ENTER = "\1", "\3", "\4", "\16", "\18", "\t", "\r"
@@ -135,6 +136,42 @@ describe("siphon repl", function()
     }
   end)
 
+  it("shows the cluster's jobs that are not over, completes their ids, and takes them up or back", function()
+    local name = bed.name "cut"
+    local source = bed.volume { name = name }
+    local barred = fences.standing()
+    finally(function()
+      bed.remove(source)
+      bed.remove("volumes/" .. name .. "-1")
+      fences.lift(barred)
+    end)
+    local ids = {}
+    for i = 1, 3 do
+      local killed = command.run({ "copy", source, ("volumes/%s-%d"):format(name, i), "--quiet", "--route", "copy" },
+        { env = { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
+      assert.equal(137, killed.code)
+    end
+    for id in command.run({ "jobs" }).out:gmatch("(%d+%-%d+%-%x+)  [^\n]*" .. name:gsub("%-", "%%-")) do
+      ids[#ids + 1] = id
+    end
+    assert.equal(3, #ids)
+    local function but_the_last(id) return id:sub(1, -2) end
+    session {
+      { "type", "sleep(1.5)" .. ENTER }, { "expect", "siphon> " },
+      { "type", ":jobs" .. ENTER }, { "expect", "nothing runs in the background\n" },
+      { "expect", ("%s  abandoned, %s -> volumes/%s-1\n"):format(ids[1], source, name) },
+      { "type", "resume '" .. but_the_last(ids[1]) .. TAB }, { "expect", ids[1] }, { "type", "'" .. ENTER },
+      { "expect", "is complete" }, { "expect", "siphon> " },
+      { "type", "siphon.jobs.undo('" .. but_the_last(ids[2]) .. TAB }, { "expect", ids[2] },
+      { "type", "')" .. ENTER }, { "expect", "\ntrue\n" }, { "expect", "siphon> " },
+      { "type", ":cancel " .. but_the_last(ids[3]) .. TAB }, { "expect", ids[3] }, { "type", ENTER },
+      { "expect", "\nundone\n" }, { "expect", "siphon> " },
+      { "type", ":cancel 20260101-000000-000000" .. ENTER }, { "expect", "there is no job" },
+      { "type", "help 'resume'" .. ENTER }, { "expect", "siphon.jobs.resume(id, options)" },
+    }
+    assert.is_nil(command.run({ "jobs" }).out:find(name, 1, true))
+  end)
+
   it("completes commands, variables, fields, methods and options", function()
     session {
       { "type", ":jo" .. TAB .. ENTER }, { "expect", "nothing runs in the background" },
@@ -195,9 +232,13 @@ describe("siphon repl", function()
     assert.equal(0, result.code)
   end)
 
-  it("opens an editor, times what runs, writes JSON and YAML", function()
+  it("loads files, opens an editor, times what runs, writes JSON and YAML", function()
+    command.shell(("echo 'loaded = 7' >%s/loaded.lua"):format(home))
     session({
       { "type", ":edit" .. ENTER }, { "expect", "from the editor" },
+      { "type", ":load " .. home .. "/loaded.lua" .. ENTER }, { "expect", "siphon> " },
+      { "type", "loaded" .. ENTER }, { "expect", "\n7\n" },
+      { "type", ":load " .. home .. "/none.lua" .. ENTER }, { "expect", "there is no file" },
       { "type", ":time sleep(0)" .. ENTER }, { "expect", "took 0.0 s" },
       { "type", ":set output json" .. ENTER .. "{ a = { 1, 2 } }" .. ENTER }, { "expect", '{"a":[1,2]}\n' },
       { "type", ":set output yaml" .. ENTER .. "{ a = 'b' }" .. ENTER }, { "expect", "a: b\n" },
@@ -258,6 +299,8 @@ describe("siphon repl", function()
     local result = session({
       { "type", "1 + 1" .. ENTER }, { "expect", "\n2\n" },
       { "type", "cluster" .. ENTER }, { "expect", "/nowhere.conf" },
+      { "type", ":jobs" .. ENTER }, { "expect", "nothing runs in the background\nsiphon> " },
+      { "type", "resume '" .. TAB }, { "type", CTRL_C }, { "expect", "siphon> " },
     }, { arguments = { "repl", "--conf", "/nowhere.conf" } })
     assert.equal(0, result.code)
     assert.matches("no cluster: .*/nowhere%.conf.*; connect%(%) tries again", result.text)

@@ -118,6 +118,37 @@ describe("what was typed", function()
   end)
 end)
 
+describe("names out of the cluster", function()
+  local asked, answer
+  local cluster = { pools = function()
+    asked = asked + 1
+    return answer()
+  end }
+
+  before_each(function() asked = 0 end)
+
+  it("are asked for once in a while", function()
+    local names = require("siphon.repl.names").new { connections = { cluster = cluster } }
+    answer = function() return { { name = "volumes" }, { name = "images" } } end
+    assert.same({ "images", "volumes" }, names:pools())
+    assert.same({ "images", "volumes" }, names:pools())
+    assert.equal(1, asked)
+  end)
+
+  it("are none where the cluster is slow, fails, or is not there", function()
+    local names = require("siphon.repl.names").new { connections = { cluster = cluster } }
+    answer = function() error "no" end
+    assert.same({}, names:pools())
+    answer = function() core.task.sleep(60) end
+    local began = core.task.now()
+    assert.same({}, names:pools())
+    assert.is_true(core.task.now() - began < 5)
+    local nowhere = require("siphon.repl.names").new { connections = {} }
+    for _, kind in ipairs { "pools", "jobs" } do assert.same({}, nowhere[kind](nowhere)) end
+    assert.same({}, nowhere:specs "volumes/")
+  end)
+end)
+
 describe("the reference", function()
   it("describes every function that Lua can call", function()
     command.shell "lua5.4 docs/reference/main.lua --check"

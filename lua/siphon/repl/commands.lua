@@ -2,6 +2,7 @@
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local journals = require "siphon.journal"
 local nearest = require "siphon.nearest"
 local units = require "siphon.units"
 
@@ -10,6 +11,9 @@ local commands = {}
 local function usage(message)
   errors.raise("usage", nil, message)
 end
+
+local SHOWN = 20 -- of the cluster's jobs
+local JUST_NOW = 1 -- seconds for which an answer of the cluster serves
 
 local function job_of(session, text)
   local job = session.jobs.list[math.tointeger(tonumber(text)) or 0]
@@ -20,8 +24,8 @@ end
 local COMMANDS = {}
 
 COMMANDS.help = { "", "this list; help() explains siphon itself" }
-COMMANDS.jobs = { "", "what runs in the background" }
-COMMANDS.cancel = { "NUMBER", "cancel a job: what it began is undone" }
+COMMANDS.jobs = { "", "what runs in the background, and what is not over in the cluster" }
+COMMANDS.cancel = { "NUMBER|ID", "cancel a job, of this session or of the cluster: what it began is undone" }
 COMMANDS.wait = { "NUMBER", "wait for a job; Ctrl-C leaves it alone" }
 COMMANDS.time = { "CODE", "run it and say how long it took" }
 COMMANDS.set = { "output lua|json|yaml", "how values are written" }
@@ -37,17 +41,34 @@ function COMMANDS.help.run(session)
   end
 end
 
+-- Those that the journal has, whoever works on them; none when there is no cluster, or it does not answer.
+local function say_cluster_jobs(session)
+  local list = session.names:jobs(JUST_NOW)
+  for i, job in ipairs(list) do
+    if i > SHOWN then return session:say(("... and %d more: siphon jobs lists them all"):format(#list - SHOWN)) end
+    local who = job.state == "running" and job.holder and ", " .. journals.holder_text(job.holder) or ""
+    session:say(("%s  %s%s, %s -> %s"):format(job.id, job.state, who, job.source, job.target))
+  end
+end
+
 function COMMANDS.jobs.run(session)
   local running = session.jobs:running()
-  if #running == 0 then return session:say "nothing runs in the background" end
+  if #running == 0 then session:say "nothing runs in the background" end
   for _, job in ipairs(running) do
     session:say(("[%d] %s, since %s"):format(job.number, (job.label or ""):gsub("%s+", " "),
       units.duration(core.task.now() - job.began)))
   end
+  say_cluster_jobs(session)
 end
 
 function COMMANDS.cancel.run(session, text)
-  job_of(session, text).task:cancel()
+  if not text:find "^%d+%-" then return job_of(session, text).task:cancel() end
+  session:run(function()
+    local holder, err = session.env.siphon.jobs.cancel(text, session:caller())
+    if not holder then return nil, err end
+    session:say(holder == true and "undone" or ("%s is told, and undoes what it did"):format(
+      journals.holder_text(holder)))
+  end, ":cancel " .. text)
 end
 
 -- Waited for as a line of its own, so that Ctrl-C ends the waiting and not the job.
@@ -146,12 +167,15 @@ function commands.run(session, text)
   return result ~= false
 end
 
---- For siphon.repl.completion: the part that is being completed, and what it can become.
-function commands.complete(text, matching)
+--- For siphon.repl.completion: the part that is being completed, and what it can become. ids(): of the jobs that can be
+-- cancelled.
+function commands.complete(text, matching, ids)
   local word = text:match "^%a*$"
   if word then return word, matching(ORDER, word) end
   local start = text:match "^set%s+output%s+(%a*)$"
   if start then return start, matching(require("siphon.repl.session").OUTPUTS, start) end
+  start = text:match "^cancel%s+([%d%x-]*)$"
+  if start then return start, matching(ids(), start) end
   start = text:match "^set%s+(%a*)$"
   if start then return start, matching({ "output " }, start) end
   return "", {}

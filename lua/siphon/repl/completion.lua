@@ -1,11 +1,10 @@
 --- What Tab offers: commands, variables, fields, methods, option names inside `f {`, and inside a string the names of
--- pools, images, snapshots, policies and routes.
+-- pools, images, snapshots, policies and routes, or the ids of jobs.
 --
 -- Looking never runs anything of the session's: fields are read raw, along `__index` tables, and what a function would
 -- answer is left out.
 
 local help = require "siphon.repl.help"
-local names = require "siphon.repl.names"
 
 local completion = {}
 
@@ -16,7 +15,7 @@ local MOST = 300
 local DEPTH = 5 -- of metatables
 
 function completion.new(session)
-  return setmetatable({ session = session, names = names.new(session) }, Completer)
+  return setmetatable({ session = session, names = session.names }, Completer)
 end
 
 -- Collects the words that begin with `start`, each once.
@@ -196,7 +195,23 @@ local VALUES = {
   visibility = function() return { "private", "shared", "community", "public" } end,
 }
 
+-- Calls that take the id of a job.
+local TAKES_JOB = { resume = true, undo = true, ["jobs.resume"] = true, ["jobs.undo"] = true, ["jobs.show"] = true,
+  ["jobs.cancel"] = true }
+
+local function takes_job(before)
+  local call = before:match "([%a_][%w_.]*)%s*%(?%s*$" or before:match "spawn%s*%(%s*([%a_][%w_.]*)%s*,%s*$"
+  return call ~= nil and TAKES_JOB[(call:gsub("^siphon%.", ""))] or false
+end
+
+local function ids_of(list)
+  local ids = {}
+  for i, job in ipairs(list) do ids[i] = job.id end
+  return ids
+end
+
 function Completer:inside_string(text, before)
+  if takes_job(before) then return matching(ids_of(self.names:jobs()), text) end
   local key = before:match "([%a_][%w_]*)%s*=%s*$"
   if key == "pool" or before:find "%f[%a_]pool%s*%(?%s*$" or before:find "%f[%a_]images%s*%(?%s*$" then
     return matching(self.names:pools(), text)
@@ -216,7 +231,9 @@ end
 
 local function candidates(self, text)
   local command = text:match "^%s*:(.*)$"
-  if command then return require("siphon.repl.commands").complete(command, matching) end
+  if command then
+    return require("siphon.repl.commands").complete(command, matching, function() return ids_of(self.names:jobs()) end)
+  end
   local inside, before = open_string(text)
   if inside then return inside, self:inside_string(inside, before) end
   local path, separator, start = text:match "([%a_][%w_.]*)([.:])([%w_]*)$"

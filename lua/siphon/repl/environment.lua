@@ -106,6 +106,16 @@ local function plan(session)
   end
 end
 
+-- resume(id) and undo(id), of a job that was cut off: siphon.jobs, with what the session knows of cluster and cloud.
+local function take_up(session, what)
+  return function(id, options)
+    local all = session:caller()
+    all.on_event = events_of(session)
+    for name, value in pairs(options or {}) do all[name] = value end
+    return siphon.jobs[what](id, all)
+  end
+end
+
 -- image "pool/[namespace/]image[@snapshot]"
 local function image(session)
   return function(text, options)
@@ -135,12 +145,15 @@ local function image_names(session)
   end
 end
 
---- The environment of a session's lines. What is set there stays there; `siphon` is the module with `copy` and `plan`
--- as a person wants them.
+--- The environment of a session's lines. What is set there stays there; `siphon` is the module with `copy`, `plan`,
+-- `resume` and `undo` as a person wants them.
 function environment.of(session)
-  local own = setmetatable({ copy = copy(session), plan = plan(session) }, { __index = siphon })
+  local own = setmetatable({
+    copy = copy(session), plan = plan(session), resume = take_up(session, "resume"), undo = take_up(session, "undo"),
+  }, { __index = siphon })
   local env = {
-    siphon = own, copy = own.copy, plan = own.plan, rbd = siphon.rbd, rados = siphon.rados, task = siphon.task,
+    siphon = own, copy = own.copy, plan = own.plan, resume = own.resume, undo = own.undo, rbd = siphon.rbd,
+    rados = siphon.rados, task = siphon.task,
     pool = function(name, namespace) return pool_of(session, name, namespace) end,
     image = image(session),
     images = image_names(session),

@@ -12,6 +12,7 @@ siphon makes Glance images of RBD volumes. What you type is Lua; an expression s
   plan("volumes/vm1", "glance:golden")       what a copy would do, and why
   copy("volumes/vm1", "glance:golden")       do it; Ctrl-C cancels and undoes
   spawn(copy, "volumes/vm1", "glance:new")   do it in the background
+  :jobs   resume "ID"   undo "ID"            what was cut off: see it, go on with it, take it back
 
   image "volumes/vm1@monday"                 an open image: Tab after a ':' shows what it can do
   glance():list { status = "active" }        Glance's own records
@@ -212,7 +213,12 @@ function help.of(session, env)
     if select("#", ...) > 0 and value == nil then
       return session:say "that is nil: help \"name\" looks a name up"
     end
-    if value == env.copy then value = "siphon.copy" elseif value == env.plan then value = "siphon.plan" end
+    for _, name in ipairs { "copy", "plan" } do
+      if value == env[name] then value = "siphon." .. name end
+    end
+    for _, name in ipairs { "resume", "undo" } do
+      if value == env[name] or value == name then value = "siphon.jobs." .. name end
+    end
     if value == env.siphon then value = siphon end
     session:say(help.text(value, siphon, session.front:width()))
   end

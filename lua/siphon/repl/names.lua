@@ -1,5 +1,5 @@
---- Names out of the cluster, for completion: pools, images, snapshots. Asked for within a bound, kept for a while, and
--- never an error: what cannot be had is no candidate. Nothing is opened for writing.
+--- Names out of the cluster, for completion: pools, images, snapshots, jobs. Asked for within a bound, kept for a
+-- while, and never an error: what cannot be had is no candidate. Nothing is opened for writing.
 
 local core = require "siphon.core"
 
@@ -16,13 +16,13 @@ function names.new(session)
   return setmetatable({ session = session, kept = {} }, Names)
 end
 
--- What fn returns, a list of strings, from the last time if that is not long ago.
-local function recall(self, key, fn)
+-- What fn returns, a list, from the last time if that is less than `fresh` seconds ago.
+local function recall(self, key, fn, fresh)
   local kept = self.kept[key]
-  if kept and core.task.now() - kept.at < FRESH then return kept.list end
+  if kept and core.task.now() - kept.at < (fresh or FRESH) then return kept.list end
   local ok, list = pcall(core.task.timeout, PATIENCE, fn)
   if not ok or not list then return kept and kept.list or {} end
-  table.sort(list)
+  if type(list[1]) == "string" then table.sort(list) end
   list = table.move(list, 1, math.min(#list, MOST), 1, {})
   self.kept[key] = { list = list, at = core.task.now() }
   return list
@@ -63,6 +63,15 @@ function Names:snapshots(pool_name, namespace, image_name)
     local image <close> = assert(core.rbd.open(pool, image_name))
     return names_of(image:snapshots())
   end)
+end
+
+--- The jobs of the cluster that are not over, as siphon.jobs.list gives them; `fresh`: seconds that an answer serves.
+function Names:jobs(fresh)
+  local cluster = self.session.connections.cluster
+  if not cluster then return {} end
+  return recall(self, "jobs of the journal", function()
+    return require("siphon.jobs").list { connection = cluster }
+  end, fresh)
 end
 
 --- What a half-written spec "pool/[namespace/]image[@snapshot]" can become: whole specs.

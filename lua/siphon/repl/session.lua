@@ -11,6 +11,7 @@ local chunk = require "siphon.repl.chunk"
 local environment = require "siphon.repl.environment"
 local errors = require "siphon.errors"
 local jobs = require "siphon.repl.jobs"
+local names = require "siphon.repl.names"
 local pretty = require "siphon.pretty"
 
 local session = {}
@@ -26,9 +27,17 @@ function session.new(front, options)
   local self = setmetatable({
     front = front, options = options, root = core.task.current(), output = "lua", connections = {},
   }, Session)
-  self.jobs = jobs.new(self)
+  self.jobs, self.names = jobs.new(self), names.new(self)
   self.env = environment.of(self)
   return self
+end
+
+--- What the session was told of the cluster and the cloud, as options of siphon.jobs.
+function Session:caller()
+  local asked, cloud = {}, self.options.cloud or {}
+  for name, value in pairs(self.options.connect or {}) do asked[name] = value end
+  for name, value in pairs(cloud) do asked["os_" .. (name == "cloud" and "cloud" or name)] = value end
+  return asked
 end
 
 --- Writes text, or a value, as one or more whole lines.
