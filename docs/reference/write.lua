@@ -1,6 +1,6 @@
 --- Writes the reference: as a Lua module, as a manual page, as types for LuaLS. See read.lua for what an entry is.
 
-local roff = require("roff").text
+local roff = require "roff"
 
 local write = {}
 
@@ -52,29 +52,6 @@ end
 
 -- --- the manual page --------------------------------------------------------------------------------------
 
-local function roff_lines(lines)
-  local out, literal = {}, false
-  for _, line in ipairs(lines) do
-    -- Indented lines that begin no item are examples or tables, laid out by hand.
-    local by_hand = line:find "^  " and (literal or line:find "^  %s*%S+.-  " or line:find "[({=]")
-    if by_hand and not literal then out[#out + 1] = ".nf" end
-    if literal and not by_hand then out[#out + 1] = ".fi" end
-    literal = by_hand and true or false
-    local item = not by_hand and line:match "^%- (.*)$"
-    if item then
-      out[#out + 1] = ".IP \\(bu 2\n" .. roff(item)
-    elseif line == "" then
-      out[#out + 1] = literal and "" or ".PP"
-    elseif line:find "^Errors:" then
-      out[#out + 1] = ".br\n" .. roff(line)
-    else
-      out[#out + 1] = roff(by_hand and line or (line:gsub("^%s+", "")))
-    end
-  end
-  if literal then out[#out + 1] = ".fi" end
-  return table.concat(out, "\n")
-end
-
 local HEAD = [[
 .TH SIPHON-LUA 3 "" "siphon %s" "Lua modules"
 .SH NAME
@@ -97,13 +74,13 @@ misuse raises.
 function write.manual(entries, version)
   local out = { HEAD:format(version) }
   for _, section in ipairs(sections(entries)) do
-    out[#out + 1] = (".SH %s\n"):format(roff(section.title))
+    out[#out + 1] = (".SH %s\n"):format(roff.text(section.title))
     for _, entry in ipairs(section) do
-      local text = roff_lines(entry.lines)
+      local text = roff.lines(entry.lines)
       if entry.kind == "module" or entry.kind == "class" then
         out[#out + 1] = text .. "\n"
       else
-        out[#out + 1] = (".SS %s\n%s\n"):format(roff(entry.signature), text)
+        out[#out + 1] = (".SS %s\n%s\n"):format(roff.text(entry.signature), text)
       end
     end
   end

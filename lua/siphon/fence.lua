@@ -11,18 +11,20 @@ local nearest = require "siphon.nearest"
 
 local fence = {}
 
--- Of the policy's own code: a tenth of a second here, a real decision needs a few hundred. Memory in KiB; what
+--- Bounds of the policy's own code: a tenth of a second here, a real decision needs a few hundred. Memory in KiB; what
 -- follows a decision runs beside the rest of siphon, whose memory is counted along.
-local DECIDING = { instructions = 20000000, memory = 64 * 1024, doing = "decide" }
-local ACTING = { instructions = 200000000, memory = 512 * 1024, doing = "end" }
+fence.DECIDING = { instructions = 20000000, memory = 64 * 1024, doing = "decide" }
+fence.ACTING = { instructions = 200000000, memory = 512 * 1024, doing = "end" }
 local CHECK_EVERY = 10000     -- instructions between two looks
 
-local BASE = {
+--- The global functions that a policy has.
+fence.BASE = {
   "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen", "rawset", "select",
   "setmetatable", "tonumber", "tostring", "type", "xpcall", "_VERSION",
 }
 
-local LIBRARIES = {
+--- The libraries that it has, with their members.
+fence.LIBRARIES = {
   string = { "byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "pack", "packsize",
     "rep", "reverse", "sub", "unpack", "upper" },
   table = { "concat", "insert", "move", "pack", "remove", "sort", "unpack" },
@@ -62,8 +64,8 @@ end
 -- Programs that `siphon run` starts may have replaced a global; a policy gets what Lua came with.
 local function base()
   local env = {}
-  for _, name in ipairs(BASE) do env[name] = _G[name] end
-  for name, members in pairs(LIBRARIES) do env[name] = library(name, members, _G[name]) end
+  for _, name in ipairs(fence.BASE) do env[name] = _G[name] end
+  for name, members in pairs(fence.LIBRARIES) do env[name] = library(name, members, _G[name]) end
   env.getmetatable = function(value)
     if type(value) == "string" then return nil end
     return getmetatable(value)
@@ -157,12 +159,12 @@ end
 -- returns, or nil and an error: "policy.limit" for a bound, "policy.failed" for anything else that was raised.
 -- It runs in a task of its own, since the hook that counts is a coroutine's, and the engine has one too.
 function fence.call(fenced, name, fn, ...)
-  return call(DECIDING, fenced, name, fn, ...)
+  return call(fence.DECIDING, fenced, name, fn, ...)
 end
 
 --- The same for `before` and `after`, which may wait and do more.
 function fence.act(fenced, name, fn, ...)
-  return call(ACTING, fenced, name, fn, ...)
+  return call(fence.ACTING, fenced, name, fn, ...)
 end
 
 return fence

@@ -5,33 +5,40 @@ local nearest = require "siphon.nearest"
 
 local face = {}
 
-local FIELDS = {
-  id = function(job) return job.id end,
-  source = function(job) return tostring(job.request.source) end,
-  target = function(job) return tostring(job.request.target) end,
-  facts = function(job) return job.facts end,
-  route = function(job) return job.route end,
-  image_id = function(job) return job.target:result().image_id end,
-  location = function(job) return job.target:result().location end,
-  hash = function(job)
+--- Its fields: { name, meaning, a function (job) that reads it }.
+face.FIELDS = {
+  { "id", "the job's id", function(job) return job.id end },
+  { "source", "as given", function(job) return tostring(job.request.source) end },
+  { "target", "as given", function(job) return tostring(job.request.target) end },
+  { "facts", "the facts, see FACTS", function(job) return job.facts end },
+  { "route", "the route that did it; nil in `before`", function(job) return job.route end },
+  { "image_id", "the Glance image; nil for an RBD target", function(job) return job.target:result().image_id end },
+  { "location", "its rbd:// location; nil for an RBD target", function(job) return job.target:result().location end },
+  { "hash", "{ checksum, os_hash_algo, os_hash_value }; nil: none was asked for", function(job)
     local hash = job.hash
     return hash and { checksum = hash.checksum, os_hash_algo = hash.os_hash_algo, os_hash_value = hash.os_hash_value }
-  end,
-  bytes = function(job)
+  end },
+  { "bytes", "{ size, allocated, copied, through_host }, as far as they are known", function(job)
     local copy = {}
     for key, value in pairs(job.bytes) do copy[key] = value end
     return copy
-  end,
+  end },
 }
 
--- Only once the bytes are there.
-local METHODS = { "seal", "verify", "register" }
+local FIELDS = {}
+for _, entry in ipairs(face.FIELDS) do FIELDS[entry[1]] = entry[3] end
+
+--- Its methods, which are for `after` only: once the bytes are there. { name, meaning }
+face.METHODS = {
+  { "seal", "gives the copy the protected snapshot that Glance expects" },
+  { "verify", "compares it with the source's snapshot: size, no parent left, no image-meta; raises where they differ" },
+  { "register", "registers its location with Glance, returns when the image is active; gives an RBD target its name" },
+}
+
+local METHODS = {}
+for i, entry in ipairs(face.METHODS) do METHODS[i] = entry[1] end
 
 --- The face of the job; after: whether the copy is there, and so the methods.
---
--- Fields: id, source, target (as given), facts, route, image_id and location (nil for an RBD target), hash { checksum,
--- os_hash_algo, os_hash_value } (nil: none was asked for), bytes { size, allocated, copied, through_host }. Methods for
--- `after`: seal(), verify(), register(), see siphon.job.
 function face.of(job, after)
   local methods = {}
   for _, name in ipairs(METHODS) do

@@ -5,11 +5,22 @@ local nearest = require "siphon.nearest"
 
 local osd_options = {}
 
---- Name and type of each.
-osd_options.TYPES = {
-  verify = "string", max_in_flight = "integer", max_rate = "integer", adaptive = "boolean", dense = "number",
-  sparse = "number", through_host = "boolean", patience = "number",
+--- Name, type and meaning of each.
+osd_options.LIST = {
+  { "verify", "string", "\"checksum\" (the default): the OSDs compute checksums of both sides; \"read\": this host "
+    .. "reads both; \"none\"" },
+  { "max_in_flight", "integer", "so many objects at once at most, 1 to 64; 32 unless told" },
+  { "max_rate", "integer", "bytes a second at most; 0, the default: no bound" },
+  { "adaptive", "boolean", "fewer objects at once while the cluster is busy; true unless told" },
+  { "dense", "number", "an object with more zeroes than 1 - dense of it is squeezed; 0.95 unless told" },
+  { "sparse", "number", "an object with data in at most this share of it is copied by this host; 0.125 unless told" },
+  { "through_host", "boolean", "whether anything may be; true unless told" },
+  { "patience", "number", "seconds for which a lost OSD is waited for; 300 unless told" },
 }
+
+--- Name and type of each.
+osd_options.TYPES = {}
+for _, entry in ipairs(osd_options.LIST) do osd_options.TYPES[entry[1]] = entry[2] end
 
 --- Those that a caller may give.
 osd_options.ASKED = { verify = "string", max_in_flight = "integer", max_rate = "integer" }

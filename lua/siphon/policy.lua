@@ -4,7 +4,8 @@
 -- with a '/' or that ends in ".lua"). The path: the directories in SIPHON_POLICY_PATH (with ':' between),
 -- then $XDG_CONFIG_HOME/siphon/policies, /etc/siphon/policies, and the policies that siphon came with.
 --
--- What a policy may contain: design of the table in `KEYS`; the environment it sees in siphon.fence.
+-- What a policy may contain is in `policy.TABLE`, what it sees as `siphon` in `policy.FACE`, the rest of its
+-- environment in siphon.fence; siphon-policy(7) is made of them.
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
@@ -16,7 +17,30 @@ local osd_options = require "siphon.osd_options"
 
 local policy = {}
 
-local KEYS = { routes = "function", before = "function", after = "function", osd_copy = "table" }
+--- What a policy's table may hold: { name, type, meaning }.
+policy.TABLE = {
+  { "routes", "function", "routes(facts) returns a list of route names, to be tried in that order, and a reason for "
+    .. "the log. The first that applies is taken; one that turns out not to work here is undone, and the next one "
+    .. "tried. An empty list refuses the copy. It has no effects: `siphon plan` runs it too. Required" },
+  { "before", "function", "before(job) runs before anything is changed" },
+  { "after", "function", "after(job) runs once the bytes are there. Without it, siphon calls job:seal(), job:verify() "
+    .. "and job:register()" },
+  { "osd_copy", "table", "options for the route osd_copy; what the command line asks for comes first" },
+}
+
+--- The errors of policies: { code, when }.
+policy.ERRORS = {
+  { "policy.not_found", "There is no policy of that name, or no such file." },
+  { "policy.syntax", "It is no Lua, or bytecode." },
+  { "policy.invalid", "What it returned is no policy, or its routes(facts) returned something else than a list of "
+    .. "names of routes that there are, and a string." },
+  { "policy.failed", "It raised." },
+  { "policy.limit", "It ran for too long, or took too much memory." },
+  { "policy.no_route", "None of the routes that it named applies, or it named none." },
+}
+
+local KEYS = {}
+for _, entry in ipairs(policy.TABLE) do KEYS[entry[1]] = entry[2] end
 
 -- Where siphon's own policies lie, seen from this file: beside lua/ in the source tree, in share/siphon
 -- installed.
@@ -134,23 +158,37 @@ local function http_of(loading)
   end }
 end
 
--- What a policy sees as `siphon`.
-local function face(loading)
-  local members = {
-    routes = route_names(), cost = ask_route(cost_of), applies = ask_route(applies), http = http_of(loading),
-    version = core.version,
-    error = core.error,
-    policy = function(name)
+--- What a policy sees as `siphon`: { name, what it is, a function (loading) that makes it }.
+policy.FACE = {
+  { "policy(name)", "the table of another policy, to build on", function(loading)
+    return function(name)
       local loaded, err = policy.load(name, loading)
       if not loaded then error(err, 0) end
       return loaded.table
-    end,
-    log = function(...)
-      local words = table.pack(...)
-      for i = 1, words.n do words[i] = tostring(words[i]) end
-      loading.log(table.concat(words, " "))
-    end,
-  }
+    end
+  end },
+  { "routes", "a list of the names of siphon's own routes", route_names },
+  { "applies(route, facts)", "true, or false and the reason: whether that route would do",
+    function() return ask_route(applies) end },
+  { "cost(route, facts)", "{ copied, through_host }, bytes: what the route would write into the image, and what this "
+    .. "host would read and write", function() return ask_route(cost_of) end },
+  { "log(...)", "a line among the job's events (a note); of a decision that belongs to no job, on standard error",
+    function(loading)
+      return function(...)
+        local words = table.pack(...)
+        for i = 1, words.n do words[i] = tostring(words[i]) end
+        loading.log(table.concat(words, " "))
+      end
+    end },
+  { "http.request{...}", "an HTTP request, as siphon-lua(3) has it; in `before` and `after` only", http_of },
+  { "error{...}", "an error object to raise: code, op, message, where, http, retryable, cause",
+    function() return core.error end },
+  { "version", "siphon's version", function() return core.version end },
+}
+
+local function face(loading)
+  local members = {}
+  for _, entry in ipairs(policy.FACE) do members[entry[1]:match "^%w+"] = entry[3](loading) end
   return setmetatable({}, {
     __index = function(_, key)
       if members[key] then return members[key] end

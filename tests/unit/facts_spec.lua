@@ -88,6 +88,25 @@ describe("siphon.facts", function()
     for _, entry in ipairs(list) do assert.is_true(#entry[2] > 3, entry[1]) end
   end)
 
+  it("have the type that is said of each, in every sample situation", function()
+    local kinds = { bytes = "integer", list = "table" }
+    local situations, seen = require "siphon.situations", {}
+    for _, situation in ipairs(situations.LIST) do
+      local all = situations.facts(situation[2])
+      local types = {}
+      for _, entry in ipairs(facts.list()) do types[entry[1]] = entry[3] end
+      for _, fact in ipairs(facts.read(all)) do
+        local value, kind = fact.value, types[fact.name]
+        if value ~= nil then
+          seen[fact.name] = true
+          assert.equal(kinds[kind] or kind, math.type(value) or type(value), fact.name)
+          if kind == "list" then assert.is_true(#value > 0 or next(value) == nil, fact.name) end
+        end
+      end
+    end
+    assert.is_true(seen["source.allocated"] and seen["target.writable"] and seen["image.properties"])
+  end)
+
   it("can be made up for a sample", function()
     local all = facts.sample { source = { fsid = "a", size = 5 }, target = { fsid = "b" } }
     assert.equal(5, all.source.size)

@@ -54,6 +54,10 @@ describe("make install", function()
 
   it("leaves policies where the module looks, and a manual page", function()
     assert.matches("function", installed [[lua5.4 -e 'print(require("siphon").policy("default").routes)']])
-    assert.matches("share/man/man1/siphon.1", command.shell("find " .. root))
+    local files = command.shell("find " .. root)
+    for _, file in ipairs { "share/man/man1/siphon.1", "share/man/man7/siphon-events.7", "share/man/man7/siphon-policy.7",
+      "share/siphon/events.schema.json" } do
+      assert.truthy(files:find("/" .. file .. "\n", 1, true), file)
+    end
   end)
 end)
