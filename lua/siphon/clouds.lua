@@ -4,6 +4,10 @@
 --   local cloud = assert(siphon.clouds.open { cloud = "prod" })
 --   local client = assert(siphon.clouds.connect(cloud))
 --
+-- A program that has an identity already hands it over, as a table with what would stand in clouds.yaml:
+--
+--   siphon.clouds.open { cloud = { auth_type = "admin_token", auth = { endpoint = url, token = token } } }
+--
 -- auth_type is, after keystoneauth's loaders:
 --   password, v3password        a user and a password; the default
 --   v3applicationcredential     an application credential, with the scope it was made for
@@ -170,12 +174,14 @@ local function make(options, env)
 end
 
 local OPEN_OPTIONS = {
-  cloud = "string", region_name = "string", interface = "string", service_cloud = "string", getenv = "function",
+  cloud = "string table", region_name = "string", interface = "string", service_cloud = "string table",
+  getenv = "function",
 }
 
 --- The cloud that is meant. Reads files and the environment; asks nobody yet.
---- @param options? table cloud: its name in clouds.yaml (default: OS_CLOUD, or OS_*); region_name, interface: instead
---- of the cloud's; service_cloud: the cloud of the identity that vouches; getenv: os.getenv
+--- @param options? table cloud: its name in clouds.yaml (default: OS_CLOUD, or OS_*), or a table with what would stand
+--- there, its password and token as text or Secrets; region_name, interface: instead of the cloud's; service_cloud: the
+--- cloud of the identity that vouches, a name or a table too; getenv: os.getenv
 --- @return table cloud, or nil and an error of code "clouds.config" that names what is missing
 function clouds.open(options)
   options = errors.check_options("clouds.open", options or {}, OPEN_OPTIONS)

@@ -37,7 +37,8 @@ local copy = {}
 --   check_space       false: do not refuse when the pool may run full
 --   conf, cluster, id, name, keyring   the Ceph connection, as the ceph tools have them
 --   connection        an open siphon.rados.Cluster instead
---   os_cloud, os_region_name, os_interface, os_service_cloud   which cloud (see siphon.clouds)
+--   os_cloud, os_region_name, os_interface, os_service_cloud   which cloud: see siphon.clouds.open. One that is given
+--                     as a table is not in the job's record: who resumes the job gives it again
 --   glance            a siphon.glance client instead of that cloud's
 --   journal_pool      "pool[/namespace]" where the job's record is kept (default: the source's, see siphon.journal)
 --   no_journal        the record is in this process only: nobody can take the job over when it is cut off

@@ -18,7 +18,7 @@ local jobs = {}
 local OPTIONS = {
   connection = "any", conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
   journal_pool = "string", on_event = "function", on_wait = "function", glance = "any", forget = "boolean",
-  os_cloud = "string", os_region_name = "string", os_interface = "string", os_service_cloud = "string",
+  os_cloud = "string table", os_region_name = "string", os_interface = "string", os_service_cloud = "string table",
   target_conf = "string", target_id = "string", target_keyring = "string",
 }
 

@@ -19,7 +19,7 @@ local OPTIONS = {
   conf = "string", cluster = "string", id = "string", name = "string", keyring = "string",
   connection = "any", glance = "any", on_event = "function",
   journal_pool = "string", no_journal = "boolean", resume = "boolean",
-  os_cloud = "string", os_region_name = "string", os_interface = "string", os_service_cloud = "string",
+  os_cloud = "string table", os_region_name = "string", os_interface = "string", os_service_cloud = "string table",
 }
 for option, kind in pairs(image_options.TYPES) do OPTIONS[option] = kind end
 for option, kind in pairs(osd_options.ASKED) do OPTIONS[option] = kind end
@@ -85,7 +85,8 @@ local function check_way(asked)
   return true
 end
 
--- Handles, and what depends on who runs the job.
+-- Handles, and what depends on who runs the job. A cloud that is given as a table has a password or a token in it, and
+-- is the giver's; the name of one means the same to others.
 local NOT_RECORDED = {
   connection = true, glance = true, on_event = true, resume = true, no_journal = true, journal_pool = true,
   conf = true, cluster = true, id = true, name = true, keyring = true,
@@ -101,7 +102,8 @@ end
 function request.record(options)
   local record = {}
   for key, value in pairs(options) do
-    if not NOT_RECORDED[key] then record[key] = key ~= "properties" and type(value) == "table" and
+    local is_identity = type(value) == "table" and (key == "os_cloud" or key == "os_service_cloud")
+    if not NOT_RECORDED[key] and not is_identity then record[key] = key ~= "properties" and type(value) == "table" and
       getmetatable(value) and tostring(value) or value end
   end
   if record.policy then record.policy = absolute(record.policy) end

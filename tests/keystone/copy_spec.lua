@@ -1,8 +1,11 @@
 -- Copies as the users that a cloud has: who may, who may not, and what happens to tokens on the way.
 
 local bed = require "support.keystone_bed"
+local command = require "support.command"
 local core = require "siphon.core"
 local json = require "siphon.json"
+
+local BUILD = os.getenv "SIPHON_BUILD" or "build"
 
 describe("siphon copy with a Keystone", function()
   local made
@@ -87,6 +90,28 @@ describe("siphon copy with a Keystone", function()
     local image = bed.client("demo"):list({ name = "env" })[1]
     made.image(image.id)
     assert.equal("active", image.status)
+  end)
+
+  describe("with an identity that is ready", function()
+    local function token() return assert(bed.client("demo").auth:token()):reveal() end
+
+    it("works from the command line, whatever else is set", function()
+      copied({ OS_CLOUD = "missing" }, "by-token", "--os-endpoint", bed.url, "--os-token", token())
+      local result = bed.run(nil, { "plan", "volumes/missing", "glance:x", "--os-token", token() })
+      assert.equal(64, result.code)
+      assert.matches("%-%-os%-token goes with %-%-os%-endpoint", result.err)
+    end)
+
+    it("works for a host of libsiphon", function()
+      local source = made.volume()
+      local output = command.shell(("ASAN_OPTIONS=detect_leaks=1 CEPH_CONF=%s CEPH_ARGS='%s' %s/test/plugin-host "
+        .. "%s/lib/libsiphon.so copy %s"):format(bed.env.CEPH_CONF, bed.env.CEPH_ARGS, BUILD, BUILD, command.quote(json.encode {
+          source = source, target = "glance:by-host", pool = "images",
+          os_cloud = { auth_type = "admin_token", auth = { endpoint = bed.url, token = token() } },
+        })))
+      local id = made.image(assert(json.decode(output:match "^[^\n]+").image_id, output))
+      assert.equal(bed.md5(source), bed.glance_md5("demo", id))
+    end)
   end)
 
   describe("whose token is revoked in mid-job", function()

@@ -65,6 +65,54 @@ describe("siphon.clouds.open", function()
     for _, home in ipairs(homes) do os.execute("rm -rf " .. home) end
   end)
 
+  describe("given by the caller", function()
+    local OTHERS = { OS_CLOUD = "prod", OS_REGION_NAME = "Two", OS_AUTH_URL = "http://k:5000", OS_TOKEN = "t", OS_CACERT = "/x" }
+
+    local function given(cloud, more)
+      local options = { cloud = cloud }
+      for key, value in pairs(more or {}) do options[key] = value end
+      return open(OTHERS, { ["clouds.yaml"] = YAML }, options)
+    end
+
+    it("is that, whatever else there is", function()
+      local mine = { auth_type = "admin_token", auth = { endpoint = "http://h:9292", token = "s3cret" }, cacert = "/ca" }
+      local cloud = assert(given(mine))
+      assert.equal("http://h:9292", cloud:endpoint "image")
+      assert.equal("s3cret", cloud.auth:token():reveal())
+      assert.same({ "/ca", false }, { cloud.ca_file, cloud.insecure })
+      assert.equal("s3cret", mine.auth.token) -- the caller's is as it was
+      assert.is_nil(cloud.settings.region_name)
+    end)
+
+    it("may be one with a Keystone, a region, and Secrets", function()
+      local cloud = assert(given({ region_name = "One", insecure = true, auth = { auth_url = "http://k/v3", username = "u",
+        password = require "siphon.core".secret "s3cret", project_name = "p" } }, { interface = "internal" }))
+      assert.same({ "password", "p", "One", true, "internal" }, { cloud.auth.kind, cloud.auth.project_name,
+        cloud.settings.region_name, cloud.insecure, cloud.settings.interface })
+      assert.equal("s3cret", cloud.auth.password:reveal())
+    end)
+
+    it("may be the one that vouches", function()
+      local lab = { auth_type = "none", auth = { endpoint = "http://h:9292" } }
+      local vouching = { auth = { auth_url = "http://k", username = "cinder", password = "s3cret" } }
+      assert.equal("cinder", assert(given(lab, { service_cloud = vouching })).service_auth.username)
+    end)
+
+    it("is told what it lacks", function()
+      local function lacks(text, cloud)
+        local got, err = given(cloud)
+        assert.is_nil(got)
+        assert.same({ "clouds.config", true }, { err.code, err.message:find(text, 1, true) ~= nil }, err.message)
+      end
+      lacks("admin_token needs 'token' of the cloud that is given", { auth_type = "admin_token", auth = { endpoint = "http://h" } })
+      lacks("needs 'endpoint' of the cloud that is given", { auth_type = "admin_token", auth = { token = "t" } })
+      lacks("should be admin_token", { auth = { endpoint = "http://h", token = "t" } })
+      lacks("'auth' of the cloud that is given is no table", { auth = "t" })
+      lacks("'username' of the cloud that is given is no text",
+        { auth = { auth_url = "http://k", username = require "siphon.core".secret "u", password = "p" } })
+    end)
+  end)
+
   describe("from OS_*", function()
     it("takes a Glance without Keystone", function()
       local cloud = assert(open { OS_AUTH_TYPE = "none", OS_ENDPOINT = "http://h:9292" })

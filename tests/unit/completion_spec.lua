@@ -74,7 +74,9 @@ describe("siphon complete", function()
     assert.same({ "copy", "complete" }, (complete "co"))
     assert.matches("\tcopy a volume", select(2, complete "copy"))
     assert.same({ "check", "test" }, (complete("policy", "")))
-    assert.same({ "--os-cloud", "--os-interface", "--os-region-name", "--os-service-cloud" }, (complete "--os"))
+    assert.same({
+      "--os-cacert", "--os-cloud", "--os-endpoint", "--os-interface", "--os-region-name", "--os-service-cloud", "--os-token",
+    }, (complete "--os"))
     assert.same({ "copy" }, (complete("--os-cloud", "x", "-c", "y", "cop")))
     assert.same({ "plan" }, (complete("help", "pl")))
   end)

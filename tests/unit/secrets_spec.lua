@@ -39,6 +39,15 @@ describe("a secret", function()
     assert.is_nil(url:find(SECRET, 1, true))
   end)
 
+  it("is not on a job's record, though the caller gave the cloud with the copy", function()
+    local cloud = { auth_type = "admin_token", auth = { endpoint = "http://h:9292", token = SECRET } }
+    local record = require "siphon.request".record {
+      source = "volumes/vm1", target = "glance:x", os_cloud = cloud, os_service_cloud = cloud, properties = { a = "b" },
+    }
+    assert.same({ source = "volumes/vm1", target = "glance:x", properties = { a = "b" } }, record)
+    assert.equal("prod", require "siphon.request".record { os_cloud = "prod" }.os_cloud)
+  end)
+
   it("is in nothing that prints or encodes what holds it", function()
     local variables = { OS_AUTH_URL = "http://k", OS_USERNAME = "u", OS_PASSWORD = SECRET, OS_PROJECT_NAME = "p" }
     local cloud = assert(clouds.open { getenv = function(name) return variables[name] end })

@@ -38,6 +38,7 @@ local LEADING = {
   ["-c"] = true, ["--conf"] = true, ["--cluster"] = true, ["--id"] = true, ["-n"] = true, ["--name"] = true,
   ["-k"] = true, ["--keyring"] = true,
   ["--os-cloud"] = true, ["--os-region-name"] = true, ["--os-interface"] = true, ["--os-service-cloud"] = true,
+  ["--os-endpoint"] = true, ["--os-token"] = true, ["--os-cacert"] = true,
 }
 
 cli.commands, cli.leading = COMMANDS, LEADING

@@ -4,10 +4,41 @@ local errors = require "siphon.errors"
 
 local openstack = {}
 
+-- Options that give the cloud itself, where the name of one would be: see siphon.clouds.open.
+local function give(arguments, option, value)
+  local cloud = arguments.os_cloud or { auth_type = "none", auth = {} }
+  if type(cloud) == "string" then
+    errors.raise("usage", nil, ("--os-cloud names a cloud, and --%s gives one: only one of them can count")
+      :format(option:gsub("_", "-")))
+  end
+  if option == "os_cacert" then cloud.cacert = value else cloud.auth[option:sub(4)] = value end
+  if option == "os_token" then cloud.auth_type = "admin_token" end
+  arguments.os_cloud = cloud
+end
+
+local function name_one(arguments, option, value)
+  if type(arguments.os_cloud) == "table" then give({ os_cloud = value }, "os_endpoint") end
+  arguments[option] = value
+end
+
+local function check_given(arguments)
+  local cloud = arguments.os_cloud
+  if type(cloud) == "table" and not cloud.auth.endpoint then
+    errors.raise("usage", nil, ("--%s goes with --os-endpoint: Glance's URL"):format(
+      cloud.auth.token and "os-token" or "os-cacert"))
+  end
+end
+
 --- Which cloud, in the words of the `openstack` command. OS_* and clouds.yaml count too.
 function openstack.cloud(parser)
+  parser:action(check_given)
   parser:group("OpenStack, as the openstack command has it",
-    parser:option("--os-cloud", "Cloud of clouds.yaml (default: OS_CLOUD, or OS_*)."):argname "NAME",
+    parser:option("--os-cloud", "Cloud of clouds.yaml (default: OS_CLOUD, or OS_*)."):argname "NAME":action(name_one),
+    parser:option("--os-endpoint", "Glance's URL, and no cloud: without Keystone, or with --os-token."):argname "URL"
+      :action(give),
+    parser:option("--os-token", "A token for it, which others on this host can see here (OS_TOKEN they cannot).")
+      :argname "TOKEN":action(give),
+    parser:option("--os-cacert", "Certificates to trust, for --os-endpoint."):argname "FILE":action(give),
     parser:option("--os-region-name", "Region, instead of the cloud's."):argname "REGION",
     parser:option("--os-interface", "Interface of the endpoints: public, internal or admin."):argname "KIND",
     parser:option("--os-service-cloud", "Cloud of the identity with the role service that vouches for this one.")

@@ -3,7 +3,8 @@
 -- openstacksdk's precedence: a cloud that is named (by the caller, or by OS_CLOUD) is taken from clouds.yaml as it
 -- stands there, and OS_* do not mix into it, but for OS_REGION_NAME, which the openstack command lets choose among
 -- its regions. Without a name, OS_* are a cloud of their own (called "envvars", or as OS_CLOUD_NAME says); without
--- these, the only cloud of clouds.yaml is meant.
+-- these, the only cloud of clouds.yaml is meant. A caller may also give the cloud itself, as a table with what would
+-- stand in clouds.yaml; then neither that nor OS_* count.
 
 local errors = require "siphon.errors"
 local files = require "siphon.clouds.files"
@@ -31,6 +32,9 @@ local AUTH = {
   application_credential_name = { "application_credential_name" },
   application_credential_secret = { "application_credential_secret" },
 }
+
+-- These may be Secrets where a program gives them.
+local SECRETS = { token = true, password = true, application_credential_secret = true }
 
 local OTHER = {
   auth_type = { "auth_type", "auth_plugin" },
@@ -98,6 +102,7 @@ end
 --- How a setting is called where it came from: "OS_PASSWORD", or "password of the cloud 'prod' (clouds.yaml)".
 function settings.called(flat, key)
   if flat.from == "environment" then return "OS_" .. key:upper() end
+  if flat.from == "caller" then return ("'%s' of the cloud that is given"):format(key) end
   return ("'%s' of the cloud '%s' (%s)"):format(key, flat.name, flat.from)
 end
 
@@ -154,6 +159,13 @@ end
 local NONE = "no cloud is named: set OS_CLOUD or --os-cloud to one of clouds.yaml, or OS_AUTH_URL and what goes with "
   .. "it; OS_AUTH_TYPE=none and OS_ENDPOINT=http://host:9292 name a Glance without Keystone"
 
+local function given(cloud)
+  if cloud.auth ~= nil and type(cloud.auth) ~= "table" then
+    return failure "'auth' of the cloud that is given is no table"
+  end
+  return from_file(cloud, "given", "caller")
+end
+
 local function pick(env, name, list, path)
   name = name or env.OS_CLOUD
   local own = env.OS_CLOUD_NAME or "envvars"
@@ -192,24 +204,28 @@ local function spread_domains(auth)
   auth.default_domain_id, auth.default_domain_name = nil, nil
 end
 
---- The settings of the cloud that is meant: a flat table with the keys of OTHER, `auth` with those of AUTH, `name`,
--- and `from` ("environment", or the path of the file); or nil and an error of code "clouds.config".
---- @param options table cloud, region_name, interface: what the caller asked for
---- @param env table the environment; a variable that is set to nothing counts as unset
-function settings.read(options, env)
+local function find(cloud, env)
+  if type(cloud) == "table" then return given(cloud) end
   local list, path = {}, nil
-  local name = options.cloud or env.OS_CLOUD
-  if name or not has_cloud(env) then
+  if cloud or env.OS_CLOUD or not has_cloud(env) then
     list, path = files.clouds(env)
     if not list then return nil, path end
   end
-  local flat, err = pick(env, options.cloud, list, path)
+  return pick(env, cloud, list, path)
+end
+
+--- The settings of the cloud that is meant: a flat table with the keys of OTHER, `auth` with those of AUTH, `name`,
+-- and `from` ("environment", "caller", or the path of the file); or nil and an error of code "clouds.config".
+--- @param options table cloud (a name, or a table), region_name, interface: what the caller asked for
+--- @param env table the environment; a variable that is set to nothing counts as unset
+function settings.read(options, env)
+  local flat, err = find(options.cloud, env)
   if not flat then return nil, err end
-  flat, err = choose_region(flat, options.region_name or env.OS_REGION_NAME)
+  flat, err = choose_region(flat, options.region_name or flat.from ~= "caller" and env.OS_REGION_NAME or nil)
   if not flat then return nil, err end
   if options.interface then flat.interface, flat.image_interface = options.interface, nil end
   for key, value in pairs(flat.auth) do
-    if type(value) ~= "string" then
+    if type(value) ~= "string" and not (type(value) == "userdata" and SECRETS[key]) then
       return failure(("%s is no text"):format(settings.called(flat, key)))
     end
   end
