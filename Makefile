@@ -107,7 +107,7 @@ $(LIB_TEST): $(LIB_TEST_OBJ)
 $(PLUGIN_HOST): tests/lib/plugin/host.c core/include/siphon.h
 	@mkdir -p $(@D)
 	$(call show,LINK)
-	$(Q)$(CC) -Icore/include $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $< -ldl
+	$(Q)$(CC) -D_GNU_SOURCE -Icore/include $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $< -ldl
 
 $(BUILD)/examples/%: examples/c/%.c core/include/siphon.h $(LIBRARY)
 	@mkdir -p $(@D)
