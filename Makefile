@@ -156,6 +156,7 @@ check: deps ## everything: build, lint, all specs on a real Ceph and Glance, aga
 	$(MAKE) lint
 	$(MAKE) specs
 	$(MAKE) check-tsan
+	$(MAKE) check-valgrind
 	$(MAKE) check-asan
 
 examples: $(EXAMPLES) ## build the examples in C
@@ -184,9 +185,14 @@ bench: deps ## measures siphon against rbd cp and others; CASES="random thin" pi
 	$(MAKE) all
 	tests/bench/run $(CASES)
 
-check-valgrind: $(LIB_TEST) ## the tests of libsiphon under valgrind
-	valgrind -q --child-silent-after-fork=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=1 \
-	  $(LIB_TEST)
+# The hosts of examples/ that need a cluster: tests/examples/valgrind_spec.lua.
+VALGRIND := valgrind -q --child-silent-after-fork=yes --leak-check=full --show-leak-kinds=definite \
+            --errors-for-leak-kinds=definite --error-exitcode=1
+
+check-valgrind: $(LIB_TEST) $(LIBRARY) ## the tests of libsiphon and of its Python binding under valgrind
+	$(VALGRIND) $(LIB_TEST)
+	LIBSIPHON=$(abspath $(LIBRARY)) PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 $(VALGRIND) \
+	  /usr/bin/python3 examples/python/test_siphon.py
 
 check-openstack: all ## Cinder's uploads with the driver of examples/cinder, on the real Cinder, Keystone and Glance
 	tests/testbed/testbed install --cinder
