@@ -59,7 +59,8 @@ LIB_TEST_SRC := $(wildcard core/engine/*.c core/lib/*.c) $(wildcard tests/lib/*.
 LIB_TEST_OBJ := $(LIB_TEST_SRC:%.c=$(BUILD)/test/%.o)
 LIB_TEST     := $(BUILD)/test/libsiphon
 PLUGIN_HOST  := $(BUILD)/test/plugin-host
-TEST_PROGRAMS := $(TEST_HOST) $(LIB_TEST) $(PLUGIN_HOST)
+TWO_STATES   := $(BUILD)/test/two-states
+TEST_PROGRAMS := $(TEST_HOST) $(LIB_TEST) $(PLUGIN_HOST) $(TWO_STATES)
 EXAMPLES     := $(patsubst examples/c/%.c,$(BUILD)/examples/%,$(wildcard examples/c/*.c))
 
 comma := ,
@@ -108,6 +109,11 @@ $(PLUGIN_HOST): tests/lib/plugin/host.c core/include/siphon.h
 	@mkdir -p $(@D)
 	$(call show,LINK)
 	$(Q)$(CC) -D_GNU_SOURCE -Icore/include $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $< -ldl
+
+$(TWO_STATES): tests/stock_lua/two_states.c
+	@mkdir -p $(@D)
+	$(call show,LINK)
+	$(Q)$(CC) $(LUA_CFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $< -lpthread $(LUA_LIBS)
 
 $(BUILD)/examples/%: examples/c/%.c core/include/siphon.h $(LIBRARY)
 	@mkdir -p $(@D)
@@ -202,7 +208,7 @@ demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is co
 	$(MAKE) all
 	examples/demo
 
-C_FILES := $(wildcard core/*.c core/*/*.[ch] tests/engine/*.[ch] tests/lib/*.[ch] tests/lib/*/*.c examples/c/*.c)
+C_FILES := $(wildcard core/*.c core/*/*.[ch] tests/engine/*.[ch] tests/lib/*.[ch] tests/lib/*/*.c tests/stock_lua/*.c examples/c/*.c)
 TIDY_FILES := $(filter %.c,$(C_FILES))
 
 lint: lint-c lint-lua lint-sh lint-abi lint-docs ## all linters
