@@ -208,6 +208,10 @@ demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is co
 	$(MAKE) all
 	examples/demo
 
+pictures: deps ## take the pictures of docs/pictures anew
+	$(MAKE) all
+	docs/pictures/make
+
 C_FILES := $(wildcard core/*.c core/*/*.[ch] tests/engine/*.[ch] tests/lib/*.[ch] tests/lib/*/*.c tests/stock_lua/*.c examples/c/*.c)
 TIDY_FILES := $(filter %.c,$(C_FILES))
 
@@ -255,7 +259,7 @@ lint-abi: $(BUILD)/libsiphon.abi
 abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
 	cp $< $(ABI)
 
-SHELL_FILES := docs/completion/siphon.bash .ci/run tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest $(wildcard tests/testbed/testbed tests/support/*.sh)
+SHELL_FILES := docs/completion/siphon.bash .ci/run docs/pictures/make tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
 
@@ -290,5 +294,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan check-valgrind \
-        check-openstack faults demo lint lint-c lint-lua lint-sh lint-abi lint-docs abi install clean help
+        check-openstack faults demo pictures lint lint-c lint-lua lint-sh lint-abi lint-docs abi install clean help
 .DELETE_ON_ERROR:

@@ -1,6 +1,7 @@
 """A headless Chromium looks at a page: browser.py FILE DIRECTORY <views
 
-Views, one JSON object a line: name, width, height, dark (the reader's choice of colours), print (as it is printed).
+Views, one JSON object a line: name, width, height, dark (the reader's choice of colours), print (as it is printed); top:
+so much of the page also as NAME.webp.
 Prints one JSON object a line for each: what can be wrong with the page there, and its text; a picture of it is in
 DIRECTORY/NAME.png, and of one that is printed also DIRECTORY/NAME.pdf. Speaks the DevTools protocol through a pipe."""
 import base64
@@ -191,6 +192,10 @@ class Browser:
             file.write(picture)
         small = self.call("Page.captureScreenshot", clip=dict(clip, scale=0.25), captureBeyondViewport=True)["data"]
         found["colours"], found["plain"] = png_colours(base64.b64decode(small))
+        if view.get("top"):
+            data = self.call("Page.captureScreenshot", clip=dict(clip, height=view["top"]), format="webp", quality=75)
+            with open(path + ".webp", "wb") as file:
+                file.write(base64.b64decode(data["data"]))
         if view.get("print"):
             pdf = base64.b64decode(self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True,
                                              paperWidth=8.27, paperHeight=11.69)["data"])
@@ -205,9 +210,12 @@ class Browser:
         return found
 
     def close(self):
-        self.session = None
-        self.call("Browser.close")
-        self.process.wait()
+        self.into.write(b'{"id": 0, "method": "Browser.close"}\0')
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def main():

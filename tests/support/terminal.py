@@ -128,4 +128,5 @@ def main():
                       "screens": terminal.screens + [terminal.show()], "raw": terminal.raw.decode("utf-8", "replace")}))
 
 
-main()
+if __name__ == "__main__":
+    main()

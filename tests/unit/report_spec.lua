@@ -24,6 +24,9 @@ describe("a report's axis", function()
     assert.equal(86390, time:cuts()[1].seconds)
     assert.is_true(time:at(10) > 0.4 and time:at(86400) < 0.6)
     assert.near(1, time:at(86410), 1e-9)
+    local texts = {}
+    for i, tick in ipairs(time:ticks()) do texts[i] = tick.text end
+    assert.equal("0, 5 s, 10 s, 24:00:00, 24:00:05, 24:00:10", table.concat(texts, ", "))
     local last = -1
     for now = 0, 86410, 10 do
       assert.is_true(time:at(now) >= last)

@@ -88,16 +88,17 @@ local function step_for(seconds)
   return seconds / TICKS
 end
 
---- The marks: { at, text }, the time since the axis begins. Behind a cut only its first is marked.
+--- The marks: { at, text }, the time since the axis begins: where each stretch does, and at round times in it.
 function Axis:ticks()
   local step, list = step_for(self.shown), {}
-  local first = self.stretches[1]
-  for i = 0, math.floor((first.to - first.from) / step) do
-    list[#list + 1] = { at = self:at(first.from + i * step), text = i == 0 and "0" or units.short_duration(i * step) }
+  local function mark(seconds)
+    local text = seconds == 0 and "0" or units.short_duration(seconds)
+    list[#list + 1] = { at = self:at(self.from + seconds), text = text }
   end
-  for i = 2, #self.stretches do
-    local one = self.stretches[i]
-    list[#list + 1] = { at = one.at, text = units.short_duration(one.from - self.from) }
+  for _, one in ipairs(self.stretches) do
+    local from, to = one.from - self.from, one.to - self.from
+    mark(from)
+    for i = math.floor(from / step) + 1, math.floor(to / step) do mark(i * step) end
   end
   return list
 end
