@@ -9,6 +9,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
 sys.path.append(os.path.join(HERE, "../../tests/support"))
 
 from svg import picture  # noqa: E402

@@ -20,7 +20,9 @@ import sys
 import termios
 import time
 
-from screen import Screen
+sys.dont_write_bytecode = True  # nothing is left behind in the tree
+
+from screen import Screen  # noqa: E402
 
 PATIENCE = 30  # seconds for one step: the machine may be busy
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07|\x07")
