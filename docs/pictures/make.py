@@ -99,7 +99,7 @@ def bars():
     session = Session([SIPHON], 100)
     session.until(r"siphon>$")
     os.write(session.fd, b'for i = 1, 3 do task.spawn(copy, { source = "volumes/vm" .. i, target = "glance:golden-" .. i,'
-             b' pool = "images", max_rate = (8 + 12 * i) << 20 }) end\r')
+             b' pool = "images", max_rate = 24 // i << 20 }) end\r')
     session.until(r"(?m)^volumes/vm\d .* [1-9]\d% .*host", 3)
     session.picture("bars", "three copies at once, a bar for each", first="siphon>")
     session.until("is active in pool", 3)
