@@ -259,7 +259,7 @@ lint-abi: $(BUILD)/libsiphon.abi
 abi: $(BUILD)/libsiphon.abi ## keep libsiphon's ABI as it is now
 	cp $< $(ABI)
 
-SHELL_FILES := docs/completion/siphon.bash .ci/run docs/pictures/make tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest $(wildcard tests/testbed/testbed tests/support/*.sh)
+SHELL_FILES := docs/completion/siphon.bash .ci/run docs/pictures/make tests/run tests/deps tests/bench/run examples/demo examples/watch.sh tests/openstack/tempest tests/deb/run $(wildcard tests/testbed/testbed tests/support/*.sh)
 
 # --- installing ----------------------------------------------------------------------------------------------
 
@@ -269,12 +269,12 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 644 $(READLINE) $(DESTDIR)$(LUACDIR)/siphon/readline.so
 	cd lua && find . -name '*.lua' -exec install -D -m 644 {} $(abspath $(DESTDIR)$(LUADIR))/{} \;
 	install -D -m 644 core/include/siphon.h $(DESTDIR)$(PREFIX)/include/siphon.h
-	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(LIB_FILE)
-	ln -sf $(LIB_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIB_SONAME)
-	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libsiphon.so
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' core/lib/siphon.pc.in \
-	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/siphon.pc
+	install -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/$(LIB_FILE)
+	ln -sf $(LIB_FILE) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libsiphon.so
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' core/lib/siphon.pc.in \
+	  >$(DESTDIR)$(LIBDIR)/pkgconfig/siphon.pc
 	install -d $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 policies/*.lua $(DESTDIR)$(DATADIR)/policies
 	install -D -m 644 docs/completion/siphon.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/siphon
@@ -287,6 +287,19 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 644 $(REFERENCE) $(DESTDIR)$(LUADIR)/siphon/reference.lua
 	install -D -m 644 $(BUILD)/meta/siphon.lua $(DESTDIR)$(DATADIR)/meta/siphon.lua
 
+# debian/ lies in .ci, with what else builds and ships siphon: the place where dpkg wants it is Debian's own to fill.
+# The tree that is built is a copy, named as dpkg names it.
+DEB := $(BUILD)/deb
+deb: ## Debian packages, in build/deb
+	rm -rf $(DEB) && mkdir -p $(DEB)/siphon-$(VERSION)
+	tar -c --exclude=./build --exclude=./.git . | tar -x -C $(DEB)/siphon-$(VERSION)
+	mv $(DEB)/siphon-$(VERSION)/.ci/debian $(DEB)/siphon-$(VERSION)/debian
+	cd $(DEB)/siphon-$(VERSION) && DEB_BUILD_OPTIONS='noautodbgsym terse' dpkg-buildpackage -b -us -uc -rfakeroot
+	rm -rf $(DEB)/siphon-$(VERSION)
+
+check-deb: ## the packages: lintian, and what they can do in a clean system
+	tests/deb/run
+
 clean: ## remove what was built
 	rm -rf build
 
@@ -294,5 +307,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: all deps check bench examples test-programs specs check-unit check-asan check-tsan check-valgrind \
-        check-openstack faults demo pictures lint lint-c lint-lua lint-sh lint-abi lint-docs abi install clean help
+        check-openstack faults demo pictures lint lint-c lint-lua lint-sh lint-abi lint-docs abi install deb check-deb clean help
 .DELETE_ON_ERROR:
