@@ -53,7 +53,8 @@ typedef struct {
     bool through_host; /* may bytes pass through here at all? */
     bool compare_only; /* copies nothing */
     sph_osd_verify_how verify;
-    uint32_t zero; /* the sum of a chunk of zeroes */
+    uint32_t zero;         /* the sum of a chunk of zeroes */
+    atomic_uint dense_run; /* objects in a row that turned out to be whole */
 } sph_osd_plan;
 
 #define SPH_CARRY_BUFFER ((size_t)1 << 20)

@@ -4,31 +4,10 @@
 #include "ceph/extents.h"
 #include "ceph/fail.h"
 #include "ceph/osd_map.h"
-#include "engine/memory.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 /* --- by the object map ---------------------------------------------------------------------------------- */
-
-#define MAP_PIECE ((size_t)256 << 10)
-
-/* One piece of the map: the states of the objects from n on. Runs of equal bytes, most of all of zeroes, are
- * passed over in one go. */
-static int take_states(sph_osd_listing *l, const unsigned char *bytes, size_t size, uint64_t n) {
-    int rc = 0;
-    for (size_t i = 0; i < size && rc >= 0; i++, n += 4) {
-        if (!bytes[i])
-            continue;
-        for (unsigned k = 0; k < 4 && rc >= 0; k++) {
-            unsigned state = sph_map_state(bytes[i], k);
-            if (state != SPH_OBJECT_ABSENT)
-                rc = sph_bits_add(state == SPH_OBJECT_PENDING ? &l->perhaps : &l->exists, n + k, n + k + 1);
-        }
-    }
-    return rc;
-}
 
 /* How many objects of level 0 the level can stand for. */
 static uint64_t covered(const sph_osd_level *level, const sph_layout *layout) {
@@ -42,36 +21,34 @@ static void know(sph_osd_listing *l, uint64_t known) {
     pthread_cond_broadcast(&l->list->change);
 }
 
+/* One piece of the map: the states of the objects from n on. Runs of equal bytes, most of all of zeroes, are
+ * passed over in one go. */
+static int take_states(const unsigned char *states, size_t size, uint64_t n, void *context) {
+    sph_osd_listing *l = context;
+    pthread_mutex_lock(&l->list->lock);
+    int rc = l->list->stopping ? -ECANCELED : 0;
+    for (size_t i = 0; i < size && rc >= 0; i++, n += 4) {
+        if (!states[i])
+            continue;
+        for (unsigned k = 0; k < 4 && rc >= 0; k++) {
+            unsigned state = sph_map_state(states[i], k);
+            if (state != SPH_OBJECT_ABSENT)
+                rc = sph_bits_add(state == SPH_OBJECT_PENDING ? &l->perhaps : &l->exists, n + k, n + k + 1);
+        }
+    }
+    if (rc >= 0)
+        know(l, n);
+    pthread_mutex_unlock(&l->list->lock);
+    return rc < 0 ? rc : 0;
+}
+
 /* 0, -ECANCELED, or -EOPNOTSUPP when the level has no map that can be trusted. */
 static int list_by_map(sph_osd_listing *l) {
     const sph_osd_level *level = &l->list->source->levels[l->level];
-    uint64_t objects = covered(level, &level->layout);
     if (!(level->features & RBD_FEATURE_OBJECT_MAP) || level->flags & RBD_FLAG_OBJECT_MAP_INVALID)
         return -EOPNOTSUPP;
-    char name[SPH_OBJECT_NAME];
-    snprintf(name, sizeof name, "rbd_object_map.%s.%016" PRIx64, level->id, level->snapshot_id);
-    if (!sph_map_is_known(level->header, name, objects))
-        return -EOPNOTSUPP;
-    unsigned char *bytes = sph_alloc(MAP_PIECE);
-    int rc = bytes ? 0 : -ENOMEM;
-    for (uint64_t n = 0; n < objects && rc >= 0;) {
-        uint64_t left = (objects - n + 3) / 4;
-        size_t size = left < MAP_PIECE ? (size_t)left : MAP_PIECE;
-        rc = rados_read(level->header, name, (char *)bytes, size, SPH_MAP_HEADER + n / 4);
-        if (rc >= 0 && (size_t)rc < size)
-            rc = -EIO;
-        pthread_mutex_lock(&l->list->lock);
-        if (l->list->stopping)
-            rc = -ECANCELED;
-        if (rc >= 0)
-            rc = take_states(l, bytes, size, n);
-        n += size * 4;
-        if (rc >= 0)
-            know(l, n < objects ? n : objects);
-        pthread_mutex_unlock(&l->list->lock);
-    }
-    sph_free(bytes);
-    return rc;
+    return sph_map_each(level->header, level->id, level->snapshot_id, covered(level, &level->layout),
+                        take_states, l);
 }
 
 /* --- by librbd ------------------------------------------------------------------------------------------ */

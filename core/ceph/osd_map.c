@@ -1,4 +1,4 @@
-/* The object map of an image that nobody has open. Workers run what is here. */
+/* Object maps, as they lie in RADOS. Workers run what is here. */
 #include "ceph/osd_map.h"
 
 #include "ceph/crc32c.h"
@@ -6,10 +6,14 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BLOCK ((size_t)4096)
 #define PER_BLOCK (BLOCK * 4)
+#define PIECE ((size_t)64 << 10)
+#define NAME 192
 
 /* So many ranges of a block are left to the class. */
 #define FEW 2
@@ -46,9 +50,26 @@ static uint64_t read_format(rados_ioctx_t io, const char *name) {
     return known ? objects : 0;
 }
 
-bool sph_map_is_known(rados_ioctx_t io, const char *name, uint64_t objects) {
-    uint64_t there = read_format(io, name);
-    return there && there >= objects;
+int sph_map_each(rados_ioctx_t io, const char *id, uint64_t snapshot_id, uint64_t objects, sph_map_call *call,
+                 void *context) {
+    char name[NAME];
+    int length = snprintf(name, sizeof name, "rbd_object_map.%s", id);
+    if (snapshot_id != LIBRADOS_SNAP_HEAD)
+        snprintf(name + length, sizeof name - (size_t)length, ".%016" PRIx64, snapshot_id);
+    if (objects && read_format(io, name) < objects)
+        return -EOPNOTSUPP;
+    unsigned char *states = sph_alloc(PIECE);
+    int rc = states ? 0 : -ENOMEM;
+    for (uint64_t n = 0; n < objects && rc >= 0;) {
+        uint64_t left = (objects - n + 3) / 4;
+        size_t size = left < PIECE ? (size_t)left : PIECE;
+        rc = read_all(io, name, states, size, SPH_MAP_HEADER + n / 4);
+        if (rc >= 0)
+            rc = call(states, size, n, context);
+        n += size * 4;
+    }
+    sph_free(states);
+    return rc < 0 ? rc : 0;
 }
 
 /* --- by the class --------------------------------------------------------------------------------------- */

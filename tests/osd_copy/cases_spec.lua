@@ -89,6 +89,14 @@ describe("a copy by the OSDs", function()
     assert.same({ thin = 1, through_host = MIB }, pick(again, "thin", "through_host"))
   end)
 
+  it("keeps the holes of an object that comes after many dense ones", function()
+    local name = image { order = 20, data = {
+      [0] = mebibytes(20), [20 * MIB] = ceph.noise(MIB // 2), [21 * MIB + MIB // 4] = ceph.noise(4096),
+    } }
+    assert.same({ whole = 20, punched = 1, thin = 1 },
+      pick(copy(name, { max_in_flight = 1 }), "whole", "punched", "thin"))
+  end)
+
   it("squeezes an object with more holes than an operation can name", function()
     local data = {}
     for i = 0, 299 do data[i * 8192] = ceph.noise(4096, i) end

@@ -37,6 +37,14 @@ local function options_of(request, policy)
   return options
 end
 
+-- Gives act the source at the snapshot. librbd keeps the map of a snapshot with each handle (6.5 MB for 100 TiB): the
+-- one that the facts came from will do, if it is at that snapshot.
+local function with_source(job, act)
+  if job.source.snapshot then return act(job.source.image) end
+  local from <close> = assert(job:open_source())
+  return act(from)
+end
+
 return {
   summary = "the OSDs copy the objects among themselves",
 
@@ -74,18 +82,20 @@ return {
       undo = { "remove_image", place:data() },
       untouched = { "EEXIST" },
       act = function(note)
-        local from <close> = assert(job:open_source())
-        note { image_id = assert(from:osd_create(place.pool, place.name, { features = place.features })) }
+        with_source(job, function(from)
+          note { image_id = assert(from:osd_create(place.pool, place.name, { features = place.features })) }
+        end)
       end,
     })
     job:step("target.copy", {
       detail = "copied by the OSDs",
       again = true, -- from the last checkpoint on, which is kept in the target
       act = function()
-        local from <close> = assert(job:open_source())
         local options = options_of(job.request, job.situation.policy.table.osd_copy)
         options.progress = job:meter("target.copy", "copying", { passes = options.verify == "read" and 2 or 0 })
-        local moved, err = from:osd_copy(place.pool, place.name, options)
+        local moved, err = with_source(job, function(from)
+          return from:osd_copy(place.pool, place.name, options)
+        end)
         -- A job that was cut off between the end of the copying and the record of it: a target that is compared and
         -- cleared for use is no unfinished copy any more.
         if not moved and err:is "EEXIST" and job.resumed then return end
