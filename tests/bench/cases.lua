@@ -1,6 +1,6 @@
 --- What is copied. Each case: name, title, prepare() makes its sources and returns them, methods and rounds; `rate` of the
 -- client's link; `limits`, seconds after which a method is given up; `compare`: the first result of each method is compared
--- with the source.
+-- with the source; `before`: what the shell is told before each method.
 
 local measure = require "measure"
 
@@ -73,6 +73,9 @@ return {
     end },
   { name = "coded", title = "512 MiB of random bytes in an erasure-coded pool, copied to a replicated one", rounds = 3,
     methods = ALL, prepare = function() return random("coded", 512, "--data-pool coded") end },
+  { name = "coding", title = "256 MiB of random bytes, copied into an erasure-coded pool", rounds = 3,
+    before = "export CEPH_ARGS=\"$CEPH_ARGS --rbd-default-data-pool=coded\"; ",
+    methods = { "siphon", "unverified", "cp" }, prepare = function() return random("quarter", 256) end },
   { name = "eight", title = "eight volumes of 128 MiB at once", rounds = 3, methods = { "siphon", "unverified", "cp" },
     prepare = function()
       local sources = {}

@@ -91,7 +91,7 @@ describe("a copy by the OSDs", function()
 
   it("keeps the holes of an object that comes after many dense ones", function()
     local name = image { order = 20, data = {
-      [0] = mebibytes(20), [20 * MIB] = ceph.noise(MIB // 2), [21 * MIB + MIB // 4] = ceph.noise(4096),
+      [0] = mebibytes(20), [20 * MIB + MIB // 2] = ceph.noise(MIB // 2), [21 * MIB + MIB // 4] = ceph.noise(4096),
     } }
     assert.same({ whole = 20, punched = 1, thin = 1 },
       pick(copy(name, { max_in_flight = 1 }), "whole", "punched", "thin"))
