@@ -286,6 +286,9 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 644 $(BUILD)/events.schema.json $(DESTDIR)$(DATADIR)/events.schema.json
 	install -m 644 $(REFERENCE) $(DESTDIR)$(LUADIR)/siphon/reference.lua
 	install -D -m 644 $(BUILD)/meta/siphon.lua $(DESTDIR)$(DATADIR)/meta/siphon.lua
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' examples/systemd/siphon-worker.service.in \
+	  >$(DESTDIR)$(PREFIX)/lib/systemd/system/siphon-worker.service
 
 # debian/ lies in .ci, with what else builds and ships siphon: the place where dpkg wants it is Debian's own to fill.
 # The tree that is built is a copy, named as dpkg names it.

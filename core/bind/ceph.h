@@ -58,8 +58,10 @@ extern const luaL_Reg sph_cluster_command_methods[];
 extern const luaL_Reg sph_pool_object_methods[];
 extern const luaL_Reg sph_pool_omap_methods[];
 extern const luaL_Reg sph_pool_lock_methods[];
+extern const luaL_Reg sph_pool_watch_methods[];
 SPH_LJMP void sph_open_cluster(lua_State *L);
 SPH_LJMP void sph_open_pool(lua_State *L);
+SPH_LJMP void sph_open_watch(lua_State *L);
 SPH_LJMP int l_cluster_pool(lua_State *L);
 
 extern const luaL_Reg sph_rbd_trash_functions[];

@@ -109,6 +109,7 @@ int sph_open_rados(lua_State *L) {
         {"connect", l_rados_connect}, {"versions", l_rados_versions}, {NULL, NULL}};
     sph_open_cluster(L);
     sph_open_pool(L);
+    sph_open_watch(L);
     luaL_newlib(L, functions);
     return 1;
 }

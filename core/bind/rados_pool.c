@@ -162,7 +162,11 @@ void sph_open_pool(lua_State *L) {
                                        {"erasure_coded", l_pool_erasure_coded},
                                        {"objects", l_pool_objects},
                                        {NULL, NULL}};
-    static const luaL_Reg *const groups[] = {methods, sph_pool_object_methods, sph_pool_omap_methods,
-                                             sph_pool_lock_methods, NULL};
+    static const luaL_Reg *const groups[] = {methods,
+                                             sph_pool_object_methods,
+                                             sph_pool_omap_methods,
+                                             sph_pool_lock_methods,
+                                             sph_pool_watch_methods,
+                                             NULL};
     sph_register_class(L, &sph_pool_type, groups, l_pool_index);
 }

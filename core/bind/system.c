@@ -10,9 +10,14 @@
 #include <limits.h>
 #include <locale.h>
 #include <pwd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,6 +122,31 @@ static int l_system_free_space(lua_State *L) {
     return 1;
 }
 
+/*** system.tell_service(text) -> boolean
+ * Tells the service manager that started this process ("READY=1", "STATUS=...", see sd_notify(3)): a datagram to the
+ * socket that NOTIFY_SOCKET names. False when there is none, or when nobody listens there. */
+static int l_system_tell_service(lua_State *L) {
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = path ? strlen(path) : 0;
+    bool sent = false;
+    int fd = -1;
+    if (size > 1 && size < sizeof address.sun_path && (*path == '/' || *path == '@'))
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        memcpy(address.sun_path, path, size);
+        if (*path == '@') /* a name that is in no file system */
+            address.sun_path[0] = '\0';
+        socklen_t whole = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+        sent = sendto(fd, text, length, MSG_NOSIGNAL, (struct sockaddr *)&address, whole) == (ssize_t)length;
+        close(fd);
+    }
+    lua_pushboolean(L, sent);
+    return 1;
+}
+
 int sph_open_system(lua_State *L) {
     static const luaL_Reg functions[] = {{"isatty", l_system_isatty},
                                          {"width", l_system_width},
@@ -128,6 +158,7 @@ int sph_open_system(lua_State *L) {
                                          {"free_space", l_system_free_space},
                                          {"user", l_system_user},
                                          {"fault_step", l_system_fault_step},
+                                         {"tell_service", l_system_tell_service},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

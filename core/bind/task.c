@@ -182,14 +182,16 @@ static int l_task_now(lua_State *L) {
     return 1;
 }
 
-/*** task.on_interrupt(fn | nil)
- * What Ctrl-C does from now on, instead of cancelling the main task: fn() is called as soon as it is noticed, also from
- * the midst of a busy loop, and cannot wait. nil: as before. */
+/*** task.on_interrupt(fn | nil, all?)
+ * What Ctrl-C does from now on, instead of cancelling the main task: fn "INT" is called as soon as it is noticed, also
+ * from the midst of a busy loop, and cannot wait; of several before that only one may be. all: the same for SIGTERM
+ * and SIGHUP, "TERM" and "HUP". nil: as before. */
 static int l_task_on_interrupt(lua_State *L) {
     if (!lua_isnoneornil(L, 1))
         luaL_checktype(L, 1, LUA_TFUNCTION);
+    bool all = lua_toboolean(L, 2);
     lua_settop(L, 1);
-    sph_engine_on_interrupt(L);
+    sph_engine_on_interrupt(L, all);
     return 0;
 }
 

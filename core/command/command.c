@@ -3,7 +3,7 @@
  *
  * The first interrupt cancels that task, so that a job undoes what it did; the second says that this is going
  * on; the third gives up and leaves things as they are. Where Lua has asked for Ctrl-C, as the REPL does, it is
- * Lua's, however often it comes. */
+ * Lua's, however often it comes; a worker asks for all of them. */
 #include "engine/engine.h"
 #include "engine/task.h"
 
@@ -29,13 +29,13 @@ static void interrupt(void) {
         sph_engine_interrupt(ours);
 }
 
-static bool ask(void) {
+static bool ask(int number) {
     sph_engine *ours = engine;
-    return ours && sph_engine_ask(ours);
+    return ours && sph_engine_ask(ours, number);
 }
 
 static void on_interrupt(int number) {
-    if (number == SIGINT && ask())
+    if (ask(number))
         return;
     if (number ==
         SIGHUP) { /* comes more than once when a terminal is closed, and nobody insists on anything */

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,29 +71,40 @@ static bool take_interrupt(sph_engine *engine) {
 
 static const char on_interrupt_key = 0;
 
-void sph_engine_on_interrupt(lua_State *L) {
+static const struct {
+    int number;
+    const char *name;
+} asking[] = {{SIGINT, "INT"}, {SIGTERM, "TERM"}, {SIGHUP, "HUP"}};
+
+#define ASKING (sizeof asking / sizeof *asking)
+
+void sph_engine_on_interrupt(lua_State *L, bool all) {
     bool given = lua_isfunction(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &on_interrupt_key);
-    atomic_store(&sph_engine_of(L)->asks, given);
+    atomic_store(&sph_engine_of(L)->asks, !given ? 0 : all ? (1U << ASKING) - 1 : 1);
 }
 
-bool sph_engine_ask(sph_engine *engine) {
-    if (!atomic_load(&engine->asks))
-        return false;
-    atomic_fetch_add(&engine->questions, 1);
-    sph_loop_wake(engine->loop);
-    return true;
+bool sph_engine_ask(sph_engine *engine, int number) {
+    for (unsigned i = 0; i < ASKING; i++)
+        if (asking[i].number == number && atomic_load(&engine->asks) & (1U << i)) {
+            atomic_fetch_or(&engine->questions, 1U << i);
+            sph_loop_wake(engine->loop);
+            return true;
+        }
+    return false;
 }
 
 static void answer(sph_engine *engine, lua_State *L) {
-    unsigned n = atomic_load(&engine->questions);
-    if (n == engine->questions_seen || !lua_checkstack(L, LUA_MINSTACK))
+    if (!atomic_load(&engine->questions) || !lua_checkstack(L, LUA_MINSTACK))
         return;
-    engine->questions_seen = n;
+    unsigned questions = atomic_exchange(&engine->questions, 0);
     int top = lua_gettop(L);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &on_interrupt_key) == LUA_TFUNCTION &&
-        lua_pcall(L, 0, 0, 0) != LUA_OK)
-        lua_warning(L, "the function for interrupts failed", 0);
+    for (unsigned i = 0; i < ASKING; i++)
+        if (questions & (1U << i) && lua_rawgetp(L, LUA_REGISTRYINDEX, &on_interrupt_key) == LUA_TFUNCTION) {
+            lua_pushstring(L, asking[i].name);
+            if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+                lua_warning(L, "the function for interrupts failed", 0);
+        }
     lua_settop(L, top);
 }
 

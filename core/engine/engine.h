@@ -46,10 +46,11 @@ void sph_engine_step(sph_engine *engine, int timeout_ms);
 int sph_engine_timeout_ms(sph_engine *engine);
 /* Cancels the main task, and what code outside of tasks waits for. Any thread, signal handlers too. */
 void sph_engine_interrupt(sph_engine *engine);
-/* Pops the Lua function, or nil, that is called instead when sph_engine_ask is. */
-SPH_LJMP void sph_engine_on_interrupt(lua_State *L);
-/* Has that function called soon; false when there is none. Any thread, signal handlers too. */
-bool sph_engine_ask(sph_engine *engine);
+/* Pops the Lua function, or nil, that is called instead when sph_engine_ask is: for all signals, or for SIGINT alone. */
+SPH_LJMP void sph_engine_on_interrupt(lua_State *L, bool all);
+/* Has that function called soon for SIGINT, SIGTERM or SIGHUP; false when there is none for it. Any thread, signal
+ * handlers too. */
+bool sph_engine_ask(sph_engine *engine, int signal);
 /* A slot for a subsystem that keeps something per engine (curl's multi handle): `free` runs at shutdown. */
 void **sph_engine_slot_http(sph_engine *engine, void (*release)(void *));
 

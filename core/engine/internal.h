@@ -30,9 +30,8 @@ struct sph_engine {
     atomic_uint interrupts;
     unsigned interrupts_seen;
     atomic_bool roots_interrupted; /* one of them is */
-    atomic_bool asks;              /* there is a Lua function for interrupts */
-    atomic_uint questions;
-    unsigned questions_seen;
+    atomic_uint asks;              /* the signals, as bits, that there is a Lua function for */
+    atomic_uint questions;         /* the signals that came, as bits */
     bool owns_state, closing;
     void *http;
     void (*http_release)(void *);

@@ -9,7 +9,8 @@ local read = {}
 
 -- How the C comments call things, and what they are called from outside.
 local CLASSES = {
-  cluster = "siphon.rados.Cluster", pool = "siphon.rados.Pool", image = "siphon.rbd.Image",
+  cluster = "siphon.rados.Cluster", pool = "siphon.rados.Pool", watch = "siphon.rados.Watch",
+  image = "siphon.rbd.Image",
   snapshot = "siphon.rbd.TemporarySnapshot", task = "siphon.Task", semaphore = "siphon.Semaphore",
   permit = "siphon.Permit", object = "siphon.Object", secret = "siphon.Secret", session = "siphon.glance.Session",
   err = "siphon.Error",
@@ -23,6 +24,8 @@ local C_MODULES = {
 local MODULES = {
   { "init", "siphon", {} },
   { "copy", "siphon", { copy = "siphon" }, { facts = true } },
+  { "queue", "siphon", { queue = "siphon" }, {
+    check = true, check_source = true, put = true, announce = true, } },
   { "task", "siphon.task", { task = "siphon.task" } },
   { "spec", "siphon.spec", { spec = "siphon.spec" } },
   { "facts", "siphon.facts", { facts = "siphon.facts" } },

@@ -126,7 +126,8 @@ kinds.EVENTS = {
       .. "resumed, since then" }) },
   { "job.failed", "0.1.0", "It failed, was cancelled, or could not be taken up again. The last event of its job.",
     with(ENDS, { "error", "error", "why" }, { "left_behind", "[rest]", "what could not be undone, or is somebody "
-      .. "else's by now" }, { "seconds", "seconds", "how long it took, with the undoing" }) },
+      .. "else's by now" }, { "seconds", "seconds", "how long it took, with the undoing" },
+      { "again", "time", "from then on it is tried again: it waits in the queue", optional = true }) },
   { "job.undone", "0.1.0", "What it did before it was cut off has been taken back. The last event of its job.",
     with(ENDS) },
   { "log", "0.1.0", "Something that belongs to no job: what a program that embeds siphon gets instead of a line on "

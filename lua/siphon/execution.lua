@@ -1,6 +1,7 @@
 --- Doing a job: from the look at both ends to the image that is there, or to everything undone; and the same for a job
 -- that another process began.
 
+local attempts = require "siphon.attempts"
 local core = require "siphon.core"
 local errors = require "siphon.errors"
 local hashes = require "siphon.hashes"
@@ -112,7 +113,7 @@ local function begin(job)
     version = 1, id = job.id, state = "running", source = tostring(job.request.source),
     target = tostring(job.request.target), image_id = job.target:result().image_id, request = job.request.record,
     decision = { reason = decision.reason, considered = decision.considered }, started = core.system.time(),
-    policy = job.situation.policy.name, attempts = job.header.attempts,
+    policy = job.situation.policy.name, queue = job.header.queue, barred = job.header.barred,
   }
   core.system.fault_step "job.create"
   if job.record then
@@ -231,6 +232,9 @@ local function final_error(job, err)
     local later = again and ("; `siphon undo %s` tries again"):format(job.id) or ""
     return errors.explain(err, ("%s; left behind: %s%s"):format(why, table.concat(left, ", "), later))
   end
+  if job.again and job.again.state == "queued" then
+    return errors.explain(err, ("%s; what was begun has been undone, and the job waits in the queue"):format(why))
+  end
   if stopped then return errors.explain(err, why .. "; what was begun has been undone") end
   return err
 end
@@ -245,19 +249,28 @@ local function line_of(job, state, err)
   }
 end
 
--- Puts an end to the record: only a line and the story stay, or, when something was left behind, the record itself,
--- without a holder. Trouble with it is told, but changes nothing about what the job did.
+-- What is written at the end: only a line and the story stay, or, when something was left behind, the record itself,
+-- without a holder; a job from the queue may be put back.
+local function put_away(job, state, err)
+  local again = err and state == "undone" and attempts.after(job, err)
+  job.again = again
+  if again then
+    job:tell { text = attempts.text(again, err) }
+  else
+    job:tell { kind = "end", state = state, text = err and ("ended: %s"):format(errors.line(err)) or "done" }
+  end
+  local lines = story.of { story = job.story, steps = job.entries }
+  if again then return job.record:put_back(again, lines, #job.entries) end
+  if state ~= "failed" then return job.record:finish(line_of(job, state, err), lines) end
+  job.header.state, job.header.error = state, errors.plain(err)
+  return job.record:release(job.header)
+end
+
+-- Puts an end to the record. Trouble with it is told, but changes nothing about what the job did.
 local function close_record(job, state, err)
   if not job.record or job.lost then return end
   core.system.fault_step "job.finish"
-  job:tell { kind = "end", state = state, text = err and ("ended: %s"):format(errors.line(err)) or "done" }
-  local ok, problem
-  if state == "failed" then
-    job.header.state, job.header.error = state, errors.plain(err)
-    ok, problem = job.record:release(job.header)
-  else
-    ok, problem = job.record:finish(line_of(job, state, err), story.of { story = job.story, steps = job.entries })
-  end
+  local ok, problem = put_away(job, state, err)
   if ok then return end
   if problem:is "lease.lost" then job.lost = problem end
   job:emit_step("job", "note", { detail = ("the record of job %s could not be put away: %s"):format(job.id,
@@ -275,6 +288,7 @@ local function emit_failed(job, err)
   job.events:emit("job.failed", {
     source = tostring(job.request.source), target = tostring(job.request.target), error = errors.plain(err),
     seconds = core.task.now() - job.started, left_behind = require("siphon.json").array(job.left_behind),
+    again = job.again and job.again.state == "queued" and (job.again.queue.not_before or core.system.time()) or nil,
   })
 end
 
@@ -327,16 +341,40 @@ local function put_back(job, err)
   return nil, err
 end
 
---- Goes on with a job whose record was taken over: its result, or nil and an error. One that was being undone when it
--- was cut off is undone to its end.
+-- While it looks, it has nothing to cancel.
+local function not_yet() return false end
+
+-- Looks before anything is done or gone on with; raises on failure.
+local function look_again(job)
+  look(job)
+  local route = job.header.route
+  if route then assert(routes.get(route)) end -- one of the operator's own may not be on this host
+end
+
+-- One from the queue, of which nothing was done so far.
+local function begin_queued(job)
+  look_again(job)
+  begin(job)
+  carry_out(job)
+end
+
+-- Why a job failed, from its record.
+local function former_error(header)
+  local was = header.error
+  return was and core.error { code = was.code, message = was.message, retryable = was.retryable }
+end
+
+--- Goes on with a job whose record was taken over, or begins one from the queue: its result, or nil and an error. One
+-- that was being undone when it was cut off is undone to its end.
 function execution.resume(job)
   local header = job.header
-  job.events:emit("job.start", { source = header.source, target = header.target, resumed = true })
-  if header.state == "undoing" or header.state == "failed" then return execution.undo(job) end
-  local seen, problem = xpcall(function()
-    look(job)
-    if header.route then assert(routes.get(header.route)) end -- one of the operator's own may not be on this host
-  end, errors.handler)
+  local is_fresh = attempts.is_fresh(header)
+  job.events:emit("job.start", { source = header.source, target = header.target, resumed = not is_fresh or nil })
+  if is_fresh then return carry_through(job, keep_lease, job, begin_queued, job) end
+  if header.state == "undoing" or header.state == "failed" then
+    return execution.undo(job, nil, header.state == "undoing" and former_error(header))
+  end
+  local seen, problem = xpcall(lease.keep, errors.handler, job.journal, not_yet, look_again, job)
   if not seen then return put_back(job, problem) end
   return carry_through(job, function()
     if not header.decision then begin(job) end
@@ -345,12 +383,12 @@ function execution.resume(job)
 end
 
 --- Undoes all that a job did whose record was taken over: true, or nil and an error that says what is left behind.
--- forget: the record goes all the same.
-function execution.undo(job, forget)
+-- forget: the record goes all the same. why: the failure, when the undo belongs to that, so that a job from the queue
+-- may be tried again.
+function execution.undo(job, forget, why)
   return core.task.shield(function()
-    local cause = errors.new("job.undone", "job.undo", "undone")
-    local was = job.header.error
-    undo_all(job, was and core.error { code = was.code, message = was.message } or cause, { kept_too = true })
+    local cause = why or errors.new("job.undone", "job.undo", "undone")
+    undo_all(job, former_error(job.header) or cause, { kept_too = true })
     local err = #job.left_behind > 0 and final_error(job, cause) or job.lost
     close_record(job, forget and "undone" or state_of(job), err or cause)
     if err then

@@ -29,7 +29,7 @@ local function read(job, is_alone)
   local began = core.task.now()
   local image <close> = assert(job:open_source())
   local meter = job:meter("source.hash", "hashing", { passes = 1 })
-  local found = assert(image:digest(algorithm, { progress = function(done, total)
+  local found = assert(image:digest(algorithm, { max_rate = job.request.max_rate, progress = function(done, total)
     if is_alone() then meter(done, total) end
   end }))
   job:count { through_host = found.read }

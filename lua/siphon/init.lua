@@ -22,7 +22,7 @@ local MODULES = {
 }
 
 -- Functions that live in a module: siphon.copy is require("siphon.copy").copy.
-local FUNCTIONS = { copy = "siphon.copy", plan = "siphon.copy" }
+local FUNCTIONS = { copy = "siphon.copy", plan = "siphon.copy", submit = "siphon.queue" }
 
 --- siphon.policy(name) -> table | nil, err
 -- The table of a policy, found by name on the policy path or by file, to build another one on it.

@@ -1,5 +1,6 @@
 --- The jobs of a cluster, whoever began them: listing them, and taking one over to go on with it or to undo it.
 
+local attempts = require "siphon.attempts"
 local core = require "siphon.core"
 local connections = require "siphon.connections"
 local errors = require "siphon.errors"
@@ -20,6 +21,7 @@ local OPTIONS = {
   journal_pool = "string", on_event = "function", on_wait = "function", glance = "any", forget = "boolean",
   os_cloud = "string table", os_region_name = "string", os_interface = "string", os_service_cloud = "string table",
   target_conf = "string", target_id = "string", target_keyring = "string",
+  max_rate = "integer", max_in_flight = "integer",
 }
 
 local function check(op, options)
@@ -45,11 +47,14 @@ local function with_places(options, fn)
   return fn(places, here)
 end
 
--- What a job is doing, from its line, the state on its record, and whether somebody has the lease.
+local WAITS = { queued = true, failed = true }
+
+-- What a job is doing, from its line, the header of its record, if there is one, and whether somebody has the lease.
 local function state_of(line, header, held)
   if index.is_final(line.state) then return line.state end
   if held then return "running" end
-  return header and header.state == "failed" and "failed" or "abandoned"
+  local state = (header or line).state
+  return WAITS[state] and state or "abandoned"
 end
 
 local function place_text(pool)
@@ -72,15 +77,19 @@ local function describe(pool, line)
     id = line.id, state = state_of(line, there.job, records.is_held(pool, line.id)), source = line.source,
     target = line.target, route = header.route, image_id = header.image_id, started = line.started,
     updated = stat and stat.mtime or line.started, holder = there.holder, error = header.error, bytes = header.bytes,
-    cancel = there.cancel, journal = place_text(pool),
+    cancel = there.cancel, journal = place_text(pool), queue = header.queue,
+    fresh = attempts.is_fresh(header) or nil,
   }
 end
+
+jobs.describe = describe
 
 --- siphon.jobs.list(options) -> { job, ... } | nil, err
 -- The jobs of the cluster that are not done, the oldest first. options: the Ceph connection (an open `connection`, or
 -- conf and the like); journal_pool: only those there; all: those that ended too, as far as the history goes. Each: id,
--- state ("running", "abandoned", "failed", "undone", "done"), source, target, route, image_id, started and updated
--- (seconds since 1970), holder { host, pid, user }, error, journal (its pool).
+-- state ("queued", "running", "abandoned", "failed", "undone", "done"), source, target, route, image_id, started and
+-- updated (seconds since 1970), holder { host, pid, user }, error, journal (its pool), queue (of one that was
+-- submitted, see siphon.attempts).
 function jobs.list(options)
   options = options or {}
   local all = options.all
@@ -163,6 +172,7 @@ end
 -- --- taking one over -------------------------------------------------------------------------------------------
 
 local TO_THE_CALLER = { "conf", "cluster", "id", "name", "keyring", "on_event", "glance" }
+local AT_MOST = { "max_rate", "max_in_flight" }
 local IF_GIVEN = {
   "os_cloud", "os_region_name", "os_interface", "os_service_cloud", "target_conf", "target_id", "target_keyring",
 }
@@ -173,6 +183,9 @@ local function request_of(header, options)
   for key, value in pairs(header.request) do asked[key] = value end
   for _, key in ipairs(TO_THE_CALLER) do asked[key] = options[key] end
   for _, key in ipairs(IF_GIVEN) do asked[key] = options[key] or asked[key] end
+  for _, key in ipairs(AT_MOST) do
+    if options[key] and options[key] > 0 then asked[key] = math.min(options[key], asked[key] or options[key]) end
+  end
   local request, err = requests.new(asked, "siphon.jobs.resume")
   if not request then return nil, err end
   request.job_id, request.record, request.resumed = header.id, header.request, true
@@ -183,6 +196,18 @@ end
 local function already_over(line)
   return nil, errors.new("job.over", nil, ("job %s is %s: nothing of it is left to go on with or to undo"):format(
     line.id, line.state))
+end
+
+-- The story of one that was only submitted begins here.
+local function tell_of(taken, holder, former)
+  local header = taken.header
+  if attempts.is_fresh(header) and #taken.story == 0 then
+    local by = header.queue.by
+    taken:tell { text = ("submitted by %s on %s"):format(by.user, by.host), time = header.started }
+  end
+  local from = former and (", after %s, whose lease ran out"):format(journals.holder_text(former)) or ""
+  local how = attempts.is_fresh(header) and "from the queue" or "over"
+  taken:tell { kind = "holder", text = ("taken %s by %s%s"):format(how, journals.holder_text(holder), from) }
 end
 
 -- The job, with the lease on its record.
@@ -210,8 +235,7 @@ local function take(pool, line, options, how)
   local barred = found.job.barred or {}
   for _, at in ipairs(found.holder and found.holder.addresses or {}) do barred[#barred + 1] = at.address end
   found.job.barred = barred
-  local from = found.holder and (", after %s, whose lease ran out"):format(journals.holder_text(found.holder)) or ""
-  taken:tell { kind = "holder", text = ("taken over by %s%s"):format(journals.holder_text(record.holder), from) }
+  tell_of(taken, record.holder, found.holder)
   return taken
 end
 
@@ -256,6 +280,23 @@ function jobs.resume(id, options)
   end)
 end
 
+--- Goes on with the job of that line in that pool, or begins it when it waits in the queue; as jobs.resume, for one who
+-- found it there. An error of code "job.held" at once when somebody else has it. max_rate, max_in_flight: what this one
+-- job may use, at most.
+function jobs.work(pool, line, options)
+  options = check("siphon.jobs.work", options)
+  -- Shielded, so that a lease which was taken is not forgotten.
+  local taken, err = core.task.shield(take, pool, line, options, { no_wait = true })
+  if not taken then return nil, err end
+  return execution.resume(taken)
+end
+
+--- What a worker has to know of the job of that line in that pool: its state as in jobs.list, and its queue.
+function jobs.look(pool, line)
+  local there = records.glance(pool, line.id) or {}
+  return state_of(line, there.job, records.is_held(pool, line.id)), (there.job or line).queue
+end
+
 --- siphon.jobs.undo(id, options) -> true | nil, err
 -- Takes back everything that a job did that nobody works on any more. What cannot be taken back keeps the record, so
 -- that it can be tried again, unless options.forget.
@@ -279,7 +320,8 @@ end
 --- siphon.jobs.cancel(id, options) -> holder | true | nil, err
 -- Asks whoever works on the job to stop and to undo what it did; it notices within two seconds. The answer is who
 -- that is. A job that nobody works on is undone here, and the answer is true. One whose image is there already is
--- finished instead, here or by its holder, and there is a second answer: "complete".
+-- finished instead, here or by its holder, and there is a second answer: "complete"; or "queued", for one that was not
+-- begun.
 function jobs.cancel(id, options)
   options = check("siphon.jobs.cancel", options)
   local held, holder, was
@@ -288,14 +330,16 @@ function jobs.cancel(id, options)
     if not pool then return nil, line end
     if over then return already_over(line) end
     held = records.is_held(pool, id)
-    if not held then return true end
     local there = records.glance(pool, id) or {}
+    was = state_of(line, there.job, held) == "queued" and "queued"
+    if not held then return true end
     holder, was = there.holder, there.job and there.job.complete and "complete"
     return records.ask_to_cancel(pool, id)
   end)
   if not ok then return nil, err end
   if held then return holder or true, was end
-  return with_job(id, options, end_of, already_over)
+  local over, problem = with_job(id, options, end_of, already_over)
+  return over, over and (problem or was) or problem
 end
 
 -- --- the same copy again ---------------------------------------------------------------------------------------

@@ -59,17 +59,31 @@ local function candidates(job)
   return list
 end
 
---- Makes the record of a job that is about to begin, with the lease on it: a record, or nil and an error.
-function journal.create(job, header)
+-- What make(pool) gives for the first of the pools that this user may write to, and that pool; or nil and an error.
+local function in_first(job, make)
   local pools, err = candidates(job)
   if not pools then return nil, err end
   for _, pool in ipairs(pools) do
-    local record, problem = records.create(pool, job.id, header, job.connections:addresses())
-    if record then return record end
+    local made, problem = make(pool)
+    if made then return made, pool end
     err = err or explain(problem, pool)
     if not refused(problem) then return nil, explain(problem, pool) end
   end
   return nil, err
+end
+
+--- Makes the record of a job that is about to begin, with the lease on it: a record, or nil and an error.
+function journal.create(job, header)
+  local addresses = job.connections:addresses()
+  return in_first(job, function(pool) return records.create(pool, job.id, header, addresses) end)
+end
+
+--- Puts a job into the queue: the pool where it is and its line there, or nil and an error. job: one that has a
+-- request, connections, source and target, as far as they tell where its record may be.
+function journal.enqueue(job, id, header)
+  local line, pool = in_first(job, function(pool) return records.enqueue(pool, id, header) end)
+  if not line then return nil, pool end
+  return pool, line
 end
 
 --- "pool" or "pool/namespace" -> the two; raises a usage error for anything else.

@@ -6,6 +6,9 @@ local core = require "siphon.core"
 
 local renaming = {}
 
+local DIRECTORY, LOCK = "rbd_directory", "siphon.publish"
+local LEASE, PATIENCE = 10, 30 -- seconds for which the lock holds, and for which it is waited for
+
 --- The id of the image of that name, or nil.
 function renaming.id_of(pool, name)
   local image <close> = core.rbd.open(pool, name)
@@ -17,6 +20,24 @@ local function listed_name(pool, id)
   for _, entry in ipairs(core.rbd.list(pool) or {}) do
     if entry.id == id then return entry.name end
   end
+end
+
+--- Renames an image. EEXIST when there is one of the new name. Of two clients that give one name at the same moment,
+-- librbd lets both have it, and one of the images is lost: so siphon does it one after the other in each pool.
+function renaming.rename(pool, from, to)
+  local cookie = core.system.random(8):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+  local deadline = core.task.now() + PATIENCE
+  while true do
+    local ok, err = pool:lock(DIRECTORY, LOCK, { cookie = cookie, duration = LEASE, description = "naming an image" })
+    if ok then break end
+    if not err:is "EBUSY" or core.task.now() > deadline then return nil, err end
+    core.task.sleep(0.1)
+  end
+  return core.task.shield(function()
+    local ok, err = core.rbd.rename(pool, from, to)
+    pool:unlock(DIRECTORY, LOCK, cookie)
+    return ok, err
+  end)
 end
 
 --- Where both names lead to the image of that id, takes away the one that is not on the pool's list.

@@ -58,4 +58,47 @@ function units.parse_duration(text)
   return tonumber(number) * factor
 end
 
+-- The date in local time, or in UTC; nil when there is no such date: os.time takes 31 June for 1 July.
+local function time_of(date, utc)
+  local day, hour, minute = date.day, date.hour, date.min -- which os.time makes right
+  local time = os.time(date)
+  if utc then
+    local there = os.date("!*t", time)
+    there.isdst = false
+    time = time + os.difftime(time, os.time(there))
+  end
+  local back = os.date(utc and "!*t" or "*t", time)
+  return back.day == day and back.hour == hour and back.min == minute and time or nil
+end
+
+-- "22:00": the next time that it is.
+local function next_time(hour, minute, now)
+  local date = os.date("*t", math.floor(now))
+  date.hour, date.min, date.sec, date.isdst = hour, minute, 0, nil
+  local time = os.time(date)
+  if time > now then return time end
+  date.day = date.day + 1
+  return os.time(date)
+end
+
+--- "+90s", "+2h", "22:00", "2026-01-31 22:00", "2026-01-31T22:00:00Z" -> seconds since 1970, or nil and what would have
+-- been right. Without Z it is local time; an hour alone is the next time that it is, seen from `now`.
+function units.parse_time(text, now)
+  local rest = text:match "^%+(.+)$"
+  if rest then
+    local seconds, problem = units.parse_duration(rest)
+    return seconds and now + seconds, problem
+  end
+  local hour, minute = text:match "^(%d%d?):(%d%d)$"
+  if hour and tonumber(hour) < 24 and tonumber(minute) < 60 then return next_time(hour, minute, now) end
+  local year, month, day, h, m, tail = text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)[T ](%d%d):(%d%d)(.*)$"
+  local second, zone = (tail or ""):match "^:?(%d?%d?)(Z?)$"
+  if year and zone then
+    local time = time_of({ year = tonumber(year), month = tonumber(month), day = tonumber(day), hour = tonumber(h),
+      min = tonumber(m), sec = tonumber(second) or 0 }, zone == "Z")
+    if time then return time end
+  end
+  return nil, ("'%s' is not a time: write +30m, 22:00, or 2026-01-31 22:00 (with a Z behind it, UTC)"):format(text)
+end
+
 return units

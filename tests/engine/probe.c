@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -199,7 +200,7 @@ static int l_probe_counts(lua_State *L) {
 /* probe.interrupt_in(seconds): as a signal handler would, from another thread. */
 static void *interrupt(void *context) {
     nap(0.02);
-    if (!sph_engine_ask(context))
+    if (!sph_engine_ask(context, SIGINT))
         sph_engine_interrupt(context);
     return NULL;
 }

@@ -8,7 +8,9 @@ local command = require "support.command"
 local ground = require "support.ground"
 local servers = require "support.servers"
 
-local FIELDS = { "error", "holder", "id", "image_id", "route", "source", "started", "state", "target", "updated" }
+local FIELDS = {
+  "error", "holder", "id", "image_id", "queue", "route", "source", "started", "state", "target", "updated",
+}
 
 describe("a job's record", function()
   local here, spec, name, expected

@@ -60,4 +60,12 @@ describe("make install", function()
       assert.truthy(files:find("/" .. file .. "\n", 1, true), file)
     end
   end)
+
+  it("leaves a unit for the worker that systemd understands", function()
+    local unit = root .. "/usr/lib/systemd/system/siphon-worker.service"
+    -- It looks for the program where it will be, and knows the targets of this machine only.
+    local said = command.shell(("sed -i 's|/usr/bin/siphon|%s/usr/bin/siphon|' %s && systemd-analyze verify --man=no "
+      .. "--recursive-errors=no %s 2>&1"):format(root, unit, unit))
+    assert.is_nil(said:find("siphon-worker", 1, true), said)
+  end)
 end)

@@ -43,6 +43,22 @@ describe("siphon.units", function()
       assert.matches("write seconds", problem)
     end
   end)
+
+  it("reads times", function()
+    local now = os.time { year = 2026, month = 1, day = 31, hour = 21, min = 30 }
+    local function at(text) return os.date("%Y-%m-%d %H:%M:%S", math.floor(assert(units.parse_time(text, now)))) end
+    assert.equal(now + 1800, units.parse_time("+30m", now))
+    assert.equal("2026-01-31 22:00:00", at "22:00")
+    assert.equal("2026-02-01 21:30:00", at "21:30")
+    assert.equal("2026-02-28 06:05:04", at "2026-02-28 06:05:04")
+    assert.equal("2026-02-28 06:05:00", at "2026-02-28T06:05")
+    assert.equal(1767225600, units.parse_time("2026-01-01T00:00:00Z", now))
+    for _, bad in ipairs { "", "tomorrow", "25:00", "2026-02-30 10:00", "2026-02-28", "2026-02-28 10:00 CET", "+x" } do
+      local value, problem = units.parse_time(bad, now)
+      assert.is_nil(value, bad)
+      assert.matches("write ", problem)
+    end
+  end)
 end)
 
 describe("siphon.nearest", function()

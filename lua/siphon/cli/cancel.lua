@@ -22,6 +22,8 @@ function command.main(arguments, leading)
     if not holder then error(was, 0) end
     if was == "complete" then
       io.write(("too late to cancel job %s: its image is there, and it is finished\n"):format(parsed.job))
+    elseif was == "queued" then
+      io.write(("job %s is taken out of the queue\n"):format(parsed.job))
     elseif holder == true then
       io.write(("nobody worked on job %s: what it did is undone\n"):format(parsed.job))
     else

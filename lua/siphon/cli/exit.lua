@@ -22,6 +22,7 @@ local BY_CODE = {
     "policy.not_found", "policy.syntax", "policy.failed", "policy.limit", "policy.invalid", "policy.no_route",
     "glance.bad_request", "glance.not_found", "glance.conflict", "glance.gone", "glance.unsupported",
     "glance.failed", "cinder.not_found", "script.syntax", "report.write", "job.not_found", "job.over", "job.resume",
+    "batch.line",
   },
   [exit.UNAVAILABLE] = {
     "rados.unreachable", "ENOSPC", "EDQUOT", "ESHUTDOWN", "EIO", "ECONNREFUSED",

@@ -6,7 +6,10 @@ local cli = {}
 local COMMANDS = {
   { "copy", "copy a volume to a Glance image or to another RBD image" },
   { "plan", "say what `copy` would do, and why" },
-  { "jobs", "list the jobs of the cluster: running, abandoned, failed" },
+  { "submit", "put a copy into the queue, for a worker on any host" },
+  { "batch", "submit many copies from a file, and wait for them" },
+  { "worker", "do the jobs of the queue, and those that others abandoned" },
+  { "jobs", "list the jobs of the cluster: queued, running, abandoned, failed" },
   { "job", "say what happened in one job, and what can be done about it" },
   { "report", "make an HTML page of what happened in jobs" },
   { "resume", "go on with a job that was cut off" },

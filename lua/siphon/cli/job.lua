@@ -32,6 +32,7 @@ local function print_job(job)
   head("route", job.route)
   head("holder", advice.holder(job))
   head("record", "in pool " .. job.journal)
+  if job.state == "queued" then head("queue", require("siphon.cli.jobs").waiting(job.queue)) end
   if job.bytes and job.bytes.size then
     head("bytes", ("%s, %s through the host"):format(units.bytes(job.bytes.size), units.bytes(job.bytes.through_host)))
   end

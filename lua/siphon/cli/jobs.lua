@@ -7,7 +7,7 @@ local units = require "siphon.units"
 local command = {}
 
 local function parser()
-  local p = options.parser("jobs", "Lists the jobs that are not done: running, abandoned, failed.")
+  local p = options.parser("jobs", "Lists the jobs that are not over: queued, running, abandoned, failed.")
   p:group("What",
     p:flag("--all", "Those that ended too, as far as the history goes."),
     options.journal_pool(p))
@@ -18,6 +18,7 @@ end
 
 local FIELDS = {
   "id", "state", "source", "target", "route", "image_id", "started", "updated", "holder", "error",
+  "queue",
 }
 
 -- Every field is there, null where there is nothing to say.
@@ -38,11 +39,22 @@ local function age(seconds)
   return units.duration(math.max(0, require("siphon.core").system.time() - seconds)) .. " ago"
 end
 
+-- What a job in the queue waits for.
+local function waiting(queue)
+  local words = { ("attempt %d of %d"):format(math.min(queue.tried + 1, queue.attempts), queue.attempts) }
+  if queue.priority ~= 0 then words[#words + 1] = ("priority %d"):format(queue.priority) end
+  if queue.not_before and queue.not_before > require("siphon.core").system.time() then
+    words[#words + 1] = os.date("not before %Y-%m-%d %H:%M:%S", math.ceil(queue.not_before))
+  end
+  return table.concat(words, ", ")
+end
+
 local function line(entry)
   local words = { ("%s  %-9s  %s -> %s"):format(entry.id, entry.state, entry.source, entry.target) }
   if entry.route then words[#words + 1] = "by " .. entry.route end
   if entry.state == "running" and entry.holder then words[#words + 1] = "on " .. entry.holder.host end
   if entry.updated then words[#words + 1] = age(entry.updated) end
+  if entry.state == "queued" then words[#words + 1] = waiting(entry.queue) end
   if entry.error and entry.state ~= "done" then words[#words + 1] = entry.error.message end
   return table.concat(words, ", ") .. "\n"
 end
@@ -59,6 +71,6 @@ function command.main(arguments, leading)
   end)
 end
 
-command.as_json = as_json
+command.as_json, command.waiting = as_json, waiting
 
 return command

@@ -48,6 +48,10 @@ function options.ceph(parser)
     parser:option("--keyring", "Path to the keyring (also -k)."):argname "FILE":hidden_name "-k")
 end
 
+local function whole(text)
+  return math.tointeger(tonumber(text)) or nil, ("'%s' is not a whole number"):format(text)
+end
+
 local function seconds(text)
   return require("siphon.units").parse_duration(text)
 end
@@ -66,8 +70,20 @@ function options.journal(parser)
     parser:flag("--no-journal", "Keep no record in the cluster: nobody can go on when this process is cut off."))
 end
 
---- What `copy` and `plan` have in common.
-function options.copy(parser)
+--- What `submit` and `batch` ask of the queue.
+function options.queue(parser)
+  parser:group("The queue",
+    parser:option("--priority", "From -1000 to 1000 (default: 0); higher ones are taken first."):argname "N"
+      :convert(whole),
+    parser:option("--not-before", "Not begun before: +30m, 22:00, 2026-01-31 22:00."):argname "TIME"
+      :convert(function(text)
+        return require("siphon.units").parse_time(text, require("siphon.core").system.time())
+      end),
+    parser:option("--attempts", "Tries, at most, when the error may go away (default: 3)."):argname "N":convert(whole))
+end
+
+--- What `copy` and `plan` have in common. is_queued: it is put into the queue, and not begun.
+function options.copy(parser, is_queued)
   parser:argument("source", "The volume: POOL/[NAMESPACE/]IMAGE[@SNAPSHOT].")
   parser:argument("target", "glance:NAME, or POOL/[NAMESPACE/]IMAGE; none with --existing-image."):args "?"
   parser:group("The way",
@@ -80,14 +96,14 @@ function options.copy(parser)
       :convert(seconds),
     parser:flag("--no-space-check", "Begin even when the pool may run full."))
   options.osd_copy(parser)
-  options.journal(parser)
+  if is_queued then
+    parser:group("The job's record", options.journal_pool(parser))
+  else
+    options.journal(parser)
+  end
   options.ways(parser)
   openstack.image(parser)
   openstack.cloud(parser)
-end
-
-local function whole(text)
-  return math.tointeger(tonumber(text)) or nil, ("'%s' is not a whole number"):format(text)
 end
 
 local function rate(text)
@@ -106,6 +122,27 @@ function options.osd_copy(parser)
       :argname "RATE":convert(rate),
     parser:flag("--fence-dead-owner", "Take the snapshot though the host that has the volume open does not answer, "
       .. "which bars it from the cluster."))
+end
+
+-- A number that is more than 0.
+local function positive(convert)
+  return function(text)
+    local value, problem = convert(text)
+    if value and value <= 0 then return nil, ("'%s' has to be more than 0"):format(text) end
+    return value, problem
+  end
+end
+
+--- How much a worker does at once, and how often it looks.
+function options.limits(parser)
+  parser:group("How much",
+    parser:option("--concurrency", "Jobs at once (default: 1)."):argname "N":convert(positive(whole)),
+    parser:option("--per-pool", "Of those, with one source pool."):argname "N":convert(positive(whole)),
+    parser:option("--max-rate", "Bytes a second of all jobs together: 200M, 1G; each gets its share.")
+      :argname "RATE":convert(positive(rate)),
+    parser:option("--max-in-flight", "Objects at once of each job: 1 to 64."):argname "N":convert(positive(whole)),
+    parser:option("--poll", "Time between two looks at the queue when nobody says a word (default: 10 s).")
+      :argname "TIME":convert(positive(seconds)))
 end
 
 --- The options of the ways themselves: of single routes, of the source's state, of a second cluster.

@@ -54,9 +54,9 @@ end
 
 -- Which jobs a command can be about.
 local STATES = {
-  resume = { abandoned = true },
-  undo = { abandoned = true, failed = true },
-  cancel = { running = true, abandoned = true },
+  resume = { abandoned = true, queued = true, failed = true },
+  undo = { abandoned = true, queued = true, failed = true },
+  cancel = { running = true, abandoned = true, queued = true },
 }
 
 local function jobs(given, _, command)
@@ -100,7 +100,7 @@ end
 -- By the name under which argparse keeps what was given.
 local BY_NAME = {
   source = specs, target = targets, job = jobs, jobs = jobs, policy = policies, route = routes,
-  os_cloud = clouds, os_service_cloud = clouds, script = files, arg = files, directory = files,
+  os_cloud = clouds, os_service_cloud = clouds, script = files, file = files, arg = files, directory = files,
   verify = words "checksum read none", disk_format = words "raw qcow2 vmdk vdi vhd vhdx",
   container_format = words "bare ovf ova docker compressed", hash = words "sha512 sha256",
   flatten = words "host mgr", allow_format = words "qcow2 qed vmdk vhdx vhd vdi parallels luks",

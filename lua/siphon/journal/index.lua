@@ -1,11 +1,12 @@
---- The list of jobs beside their records: the omap of the object siphon.jobs. "job.ID" is a job whose record is
--- there, "done.ID" the one line that is left of one that ended, and "told.ID" how it went. Ids sort by time, and so
--- do the keys.
+--- The list of jobs beside their records: the omap of the object siphon.jobs. "job.ID" is a job that is not over: its
+-- record is there, or it waits in the queue and the line is all there is of it; "done.ID" the one line that is left of
+-- one that ended, and "told.ID" how it went. Ids sort by time, and so do the keys.
 --
 -- A job ends in three steps, since they concern two objects: its line here gets the final state; its record is removed;
 -- its line moves to the history. Who finds a job cut off in between does the rest (`settle`): a line with a final state
 -- needs no lease.
 
+local errors = require "siphon.errors"
 local json = require "siphon.json"
 
 local index = {}
@@ -27,10 +28,16 @@ function index.add(pool, id, line)
   return pool:omap_set(index.OBJECT, { [LIVE .. id] = json.encode(line) })
 end
 
---- Puts another line in the place of this one, if it still is this one; an error of code "rados.conflict" otherwise.
-function index.replace(pool, id, line, other)
-  return pool:omap_set(index.OBJECT, { [LIVE .. id] = json.encode(other) },
-    { expect = { [LIVE .. id] = json.encode(line) } })
+--- Puts another line in the place of the one with this text, if it still has it; an error of code "rados.conflict"
+-- otherwise.
+function index.replace(pool, id, text, other)
+  return pool:omap_set(index.OBJECT, { [LIVE .. id] = json.encode(other) }, { expect = { [LIVE .. id] = text } })
+end
+
+--- The line of a job that is not over, as it is stored; nil when there is none.
+function index.text(pool, id)
+  local entries = pool:omap_get(index.OBJECT, { keys = { LIVE .. id } })
+  return entries and entries[LIVE .. id]
 end
 
 --- Takes a line out that was added for nothing, if it still is this one.
@@ -38,14 +45,18 @@ function index.drop(pool, id, line)
   return pool:omap_remove(index.OBJECT, { LIVE .. id }, { expect = { [LIVE .. id] = json.encode(line) } })
 end
 
---- Makes the line of a job another one than it was.
+--- Makes the line of a job another one than it was: from here on somebody has it. An error of code "job.over" when
+-- there is no line, or one of a job that ended.
 function index.claim(pool, id)
   local entries, err = pool:omap_get(index.OBJECT, { keys = { LIVE .. id } })
   if not entries then return nil, err end
   local text = entries[LIVE .. id]
-  local line = text and json.decode(text, { drop_null = true }) or {}
-  line.claims = (line.claims or 0) + 1
-  return pool:omap_set(index.OBJECT, { [LIVE .. id] = json.encode(line) }, { expect = { [LIVE .. id] = text or "" } })
+  local line = text and json.decode(text, { drop_null = true })
+  if not line or index.is_final(line.state) then
+    return nil, errors.new("job.over", nil, ("job %s is over"):format(id))
+  end
+  line.claims, line.state = (line.claims or 0) + 1, "running"
+  return index.replace(pool, id, text, line)
 end
 
 local function read(pool, prefix)

@@ -129,11 +129,39 @@ function Record:cancelled_by()
   return entries and entries.cancel and json.decode(entries.cancel)
 end
 
+-- It has the request, so that a job whose record was never written can still be begun.
+local function line_of(header)
+  return {
+    state = header.state, source = header.source, target = header.target, image_id = header.image_id,
+    started = header.started, request = header.request, queue = header.queue,
+  }
+end
+
+-- Writes what is left to be written, without these keys and the holder's, and gives the lease back.
+local function let_go(self, values, remove)
+  for key, value in pairs(self.waiting) do values[key] = values[key] or json.encode(value) end
+  table.move({ "holder", "beat" }, 1, 2, #remove + 1, remove)
+  local ok, err = self.pool:omap_set(self.object, values,
+    { expect = { holder = self.held }, create = "never", remove = remove })
+  if ok then ok, err = self.pool:unlock(self.object, LOCK, self.holder.cookie) end
+  return ok, err
+end
+
 --- Gives the lease back, and keeps the record for others.
 function Record:release(header)
-  local ok, err = self.pool:omap_set(self.object, { job = json.encode(header) },
-    { expect = { holder = self.held }, create = "never", remove = { "holder", "beat" } })
-  if ok then ok, err = self.pool:unlock(self.object, LOCK, self.holder.cookie) end
+  return let_go(self, { job = json.encode(header) }, {})
+end
+
+--- The same for a job that is to begin anew: of its steps (so many) only the story stays, and its line in the index
+-- says what the header says. What the line says is a hint for those who look for work, and the header counts: so it
+-- is left as it is when somebody was quick to take the job.
+function Record:put_back(header, story, steps)
+  local values, remove = { job = json.encode(header) }, {}
+  for i, line in ipairs(story) do values[("story.%04d"):format(i)] = json.encode(line) end
+  for i = 1, steps do remove[i] = ("step.%04d"):format(i) end
+  local text = index.text(self.pool, self.id)
+  local ok, err = let_go(self, values, remove)
+  if ok and text then index.replace(self.pool, self.id, text, line_of(header)) end
   return ok, err
 end
 
@@ -145,14 +173,6 @@ function Record:finish(line, story)
 end
 
 -- --- making and taking -----------------------------------------------------------------------------------------
-
--- It has the request, so that a job whose record was never written can still be begun.
-local function line_of(header)
-  return {
-    state = header.state, source = header.source, target = header.target, image_id = header.image_id,
-    started = header.started, request = header.request,
-  }
-end
 
 -- The record itself, with the lease on it; the line in the index is there already.
 local function begin(self, header)
@@ -174,7 +194,7 @@ function record.create(pool, id, header, addresses)
     index.drop(pool, id, line)
     return nil, err
   end
-  ok, err = index.replace(pool, id, line, line)
+  ok, err = index.replace(pool, id, json.encode(line), line)
   if ok then return self end
   -- Somebody took the job over and ended it before this record was written. Nobody else can have this one.
   pool:remove(self.object)
@@ -290,10 +310,19 @@ function record.take(pool, id, connections, options)
   if not ok then return nil, err end
   local there, problem = succeed(self, connections)
   if not there then
-    pool:unlock(self.object, LOCK, self.holder.cookie)
+    -- Taking the lock made the object, when the job was over meanwhile.
+    if problem:is "job.over" then pool:remove(self.object) else pool:unlock(self.object, LOCK, self.holder.cookie) end
     return nil, problem
   end
   return self, there
+end
+
+--- Puts a job that was not begun into the queue: a line in the index, with all that it takes to begin it. header: as
+-- that of a record, in state "queued". Returns the line.
+function record.enqueue(pool, id, header)
+  local line = line_of(header)
+  local ok, err = index.add(pool, id, line)
+  return ok and line or nil, err
 end
 
 --- Asks the holder to cancel the job.

@@ -172,7 +172,7 @@ local function facts(view)
     fact("Route", job.route),
     fact(job.image_id and "Glance image", job.image_id and tag("code", {}, job.image_id)),
     fact("Size", job.bytes and job.bytes.size and units.bytes(job.bytes.size)),
-    fact("Holder", name(advice.holder(job))),
+    fact("Holder", name(advice.holder(job) or "nobody")),
     fact("Record", name("in pool " .. job.journal)))
 end
 

@@ -92,6 +92,9 @@ local function load_file(path)
   return route, err
 end
 
+--- Has the files of operators' routes read again when they are needed next.
+function routes.forget() loaded = {} end
+
 --- What the route costs all in all: { copied, through_host } in bytes.
 function routes.cost(route, facts)
   local cost = route.cost(facts)

@@ -98,7 +98,7 @@ function Target:register(job)
       renaming.mend(pool, data.image_id, self.name, working)
       return renaming.id_of(pool, self.name) == data.image_id or nil
     end,
-    act = function() return core.rbd.rename(pool, working, self.name) end,
+    act = function() return renaming.rename(pool, working, self.name) end,
   })
 end
 

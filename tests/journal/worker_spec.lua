@@ -1,0 +1,226 @@
+-- Workers on the real bed: what they take and when, how they end, and that each job is done once whatever happens to them.
+
+local core = require "siphon.core"
+local json = require "siphon.json"
+
+local bed = require "support.bed"
+local command = require "support.command"
+local servers = require "support.servers"
+
+describe("siphon worker", function()
+  local before, with_volume, spec, name, expected, workers
+
+  setup(function()
+    before = bed.inventory()
+    spec, name = bed.volume { size = 8, data = { { 0, 2 }, { 5, 1 } } }
+    expected = bed.md5(spec)
+    with_volume = bed.holdings()
+  end)
+  teardown(function()
+    bed.remove(spec)
+    bed.admin "ceph osd blocklist clear"
+    bed.assert_unchanged(before)
+  end)
+  before_each(function() workers = {} end)
+  after_each(function()
+    for _, worker in ipairs(workers) do worker:signal "KILL" end
+    bed.assert_unchanged(with_volume, bed.holdings)
+  end)
+
+  local function submit(source, target, ...)
+    local result = command.run { "submit", source, target, ... }
+    assert.equal(0, result.code, result.err)
+    return (result.out:gsub("%s+$", ""))
+  end
+
+  local function worker(arguments, env)
+    env = env or {}
+    env.SIPHON_LEASE = env.SIPHON_LEASE or "2"
+    local process = command.start({ "worker", "--poll", "1", table.unpack(arguments or {}) }, { env = env })
+    workers[#workers + 1] = process
+    return process
+  end
+
+  local function once(...)
+    local result = worker({ "--once", ... }):wait(120)
+    assert.equal(0, result.code, result.err)
+    return result.out
+  end
+
+  local function shown(id)
+    local result = command.run { "job", id, "--json" }
+    assert.equal(0, result.code, result.err)
+    return json.decode(result.out, { drop_null = true })
+  end
+
+  local function eventually(what, fn)
+    for _ = 1, 600 do
+      local value = fn()
+      if value then return value end
+      core.task.sleep(0.1)
+    end
+    error(what .. " did not come about", 2)
+  end
+
+  local function target(i) return ("images/%s-%d"):format(name, i) end
+
+  -- In what order the jobs began, by what the worker printed.
+  local function order(out)
+    local ids = {}
+    for id in out:gmatch "(%d+%-%d+%-%x+): %S+ %-> " do ids[#ids + 1] = id end
+    return ids
+  end
+
+  it("does what is in the queue: by priority, then by age, and not before its time", function()
+    local low = submit(spec, target(1), "--priority=-1")
+    local old = submit(spec, target(2))
+    core.task.sleep(1.1) -- ids sort by the second
+    local new = submit(spec, target(3))
+    local high = submit(spec, target(4), "--priority", "1")
+    local later = submit(spec, target(5), "--not-before", "+1h", "--priority", "9")
+    assert.same({ high, old, new, low }, order(once()))
+    assert.equal("queued", shown(later).state)
+    command.run { "cancel", later }
+    for i = 1, 4 do
+      assert.equal(expected, bed.md5(target(i)))
+      bed.remove(target(i))
+    end
+  end)
+
+  it("is woken by who submits, and does several at once", function()
+    local process = worker({ "--concurrency", "2", "--poll", "60" })
+    process:wait_for "2 at once"
+    core.task.sleep(0.5)
+    local began = core.task.now()
+    for i = 1, 2 do submit(spec, target(i)) end
+    process:wait_for("is complete.*is complete", 30)
+    assert.is_true(core.task.now() - began < 30)
+    process:signal "TERM"
+    local result = process:wait(30)
+    assert.equal(0, result.code, result.err)
+    assert.matches("takes no more jobs; 0 to finish", result.out)
+    for i = 1, 2 do bed.remove(target(i)) end
+  end)
+
+  it("keeps to its limit for one source pool", function()
+    for i = 1, 3 do submit(spec, target(i), "--freeze-command", "sleep 1", "--thaw-command", "true") end
+    local process = worker { "--once", "--concurrency", "3", "--per-pool", "1", "--json" }
+    local running, most = 0, 0
+    local result = process:wait(120)
+    for _, e in ipairs(command.events(result.out)) do
+      if e.event == "job.start" then running = running + 1 end
+      if e.event == "job.done" then running = running - 1 end
+      most = math.max(most, running)
+    end
+    assert.equal(1, most)
+    for i = 1, 3 do bed.remove(target(i)) end
+  end)
+
+  it("ends when its jobs are over, and by a second signal puts them back", function()
+    local id = submit(spec, target(1), "--freeze-command", "sleep 3", "--thaw-command", "true")
+    local waits = submit(spec, target(2))
+    local process = worker()
+    process:wait_for(id:gsub("%-", "%%-") .. ": volumes")
+    process:signal "TERM"
+    local result = process:wait(60)
+    assert.equal(0, result.code, result.err)
+    assert.matches("1 to finish", result.out)
+    assert.equal("done", shown(id).state)
+    assert.equal("queued", shown(waits).state)
+    command.run { "cancel", waits }
+    bed.remove(target(1))
+
+    id = submit(spec, target(1), "--freeze-command", "sleep 60", "--thaw-command", "true")
+    process = worker()
+    process:wait_for(id:gsub("%-", "%%-") .. ": volumes")
+    core.task.sleep(0.5)
+    process:signal "TERM"
+    process:wait_for "1 to finish"
+    process:signal "TERM"
+    result = process:wait(60)
+    assert.equal(0, result.code, result.err)
+    local job = shown(id)
+    assert.equal("queued", job.state)
+    assert.equal(0, job.queue.tried)
+    assert.matches("interrupted: back into the queue", command.run({ "job", id }).out)
+    command.run { "cancel", id }
+  end)
+
+  it("tries again what may go away, as often as it may", function()
+    local server = servers.start()
+    server:script { ["POST /v2/images"] = { { status = 503, body = "later" } },
+      ["GET /v2/images"] = { { status = 200, body = { images = {} } } } }
+    local id = submit(spec, "glance:" .. name, "--pool", "images", "--attempts", "2")
+    local process = worker({}, { OS_ENDPOINT = server.url, OS_AUTH_TYPE = "none", SIPHON_RETRY = "1" })
+    local job = eventually("the last attempt", function()
+      local job = shown(id)
+      return job.state == "failed" and job
+    end)
+    process:signal "TERM"
+    assert.equal(0, process:wait(60).code)
+    server:stop()
+    assert.equal(2, job.queue.tried)
+    local story = command.run({ "job", id }).out
+    assert.matches("attempt 1 of 2 failed: .*; again after .*attempt 2 of 2 failed, and was the last", story)
+    assert.equal(0, command.run({ "undo", id }).code)
+  end)
+
+  it("takes over what another abandoned, a plain copy too", function()
+    local copy = command.start({ "copy", spec, target(1), "--quiet", "--route", "copy" },
+      { env = { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
+    assert.equal(137, copy:wait(60).code)
+    eventually("its lease to run out", function() return command.run({ "jobs" }).out:find "abandoned" end)
+    once()
+    assert.equal(expected, bed.md5(target(1)))
+    bed.remove(target(1))
+  end)
+
+  it("does each job once, though a worker is killed twice", function()
+    local COUNT = 40
+    local ids = {}
+    for i = 1, COUNT do
+      local to = i % 2 == 0 and { "glance:" .. name .. "-" .. i, "--pool", "images" } or { target(i) }
+      ids[i] = submit(spec, table.unpack(to))
+    end
+    local steady = worker { "--concurrency", "3" }
+    local victim
+    for round = 1, 3 do
+      victim = worker { "--concurrency", "3", "--json" }
+      if round < 3 then
+        victim:wait_for "target.copy"
+        core.task.sleep(0.3 * round)
+        victim:signal "KILL"
+        assert.equal(137, victim:wait(30).code)
+      end
+    end
+    eventually("an empty queue", function() return command.run({ "jobs" }).out == "" end)
+    for _, process in ipairs { steady, victim } do
+      process:signal "TERM"
+      local result = process:wait(60)
+      assert.equal(0, result.code, result.err)
+    end
+    local taken_over = 0
+    for i, id in ipairs(ids) do
+      local job = shown(id)
+      assert.equal("done", job.state, id)
+      local ends = 0
+      for _, line in ipairs(job.story) do
+        if line.text == "done" then ends = ends + 1 end
+        if line.text:find "^taken over" then taken_over = taken_over + 1 end
+      end
+      assert.equal(1, ends, id)
+      if i % 2 == 0 then
+        local images = bed.glance_images(name .. "-" .. i)
+        assert.equal(1, #images)
+        assert.equal("active", images[1].status)
+        assert.equal(job.image_id, images[1].id)
+        assert.equal(expected, bed.md5("images/" .. images[1].id))
+        bed.delete_glance_image(images[1].id)
+      else
+        assert.equal(expected, bed.md5(target(i)))
+        bed.remove(target(i))
+      end
+    end
+    assert.is_true(taken_over > 0, "no job was cut off: the spec proves nothing")
+  end)
+end)
