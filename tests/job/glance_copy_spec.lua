@@ -2,35 +2,25 @@
 
 local bed = require "support.bed"
 local command = require "support.command"
+local copies = require "support.copies"
 
 local POOL = "images"
 
 describe("siphon copy to Glance", function()
   local before
-  local volumes, images = {}, {}
+  local made = copies.new()
 
   setup(function() before = bed.inventory() end)
   teardown(function()
-    for _, id in ipairs(images) do bed.delete_glance_image(id) end
-    for _, spec in ipairs(volumes) do bed.remove(command.quote(spec)) end
+    made:clean()
     bed.assert_unchanged(before)
   end)
 
-  local function volume(options)
-    local spec, name = bed.volume(options)
-    volumes[#volumes + 1] = spec
-    return spec, name
-  end
+  local function volume(options) return made:volume(options) end
 
-  -- Copies with --json; returns the events and the last of them, which has to be job.done.
+  -- Returns the events and the last of them.
   local function copy(source, target, ...)
-    local result = command.run { "copy", source, target, "--pool", POOL, "--json", ... }
-    assert.equal("", result.err)
-    assert.equal(0, result.code)
-    local events = command.events(result.out)
-    local done = events[#events]
-    assert.equal("job.done", done.event)
-    images[#images + 1] = done.image_id
+    local done, events = made:copy(source, target, "--pool", POOL, ...)
     return events, done
   end
 
@@ -85,7 +75,7 @@ describe("siphon copy to Glance", function()
         command.shell(("rbd snap create --no-progress %s@base && rbd snap protect %s@base"):format(base, base))
         local spec = "volumes/" .. bed.name "clone"
         command.shell(("rbd clone %s@base %s && rbd image-meta set %s conf_rbd_qos_bps_limit 900000000"):format(base, spec, spec))
-        table.insert(volumes, 1, spec)
+        made:expect(spec)
         local _, done = copy(spec, "glance:cloned", "--route", route)
         assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
         assert_sealed(done.image_id)
@@ -99,7 +89,7 @@ describe("siphon copy to Glance", function()
           "--size 41943552B --stripe-unit 64K --stripe-count 4 --image-feature layering",
         } do
           local spec = "volumes/" .. bed.name "layout"
-          volumes[#volumes + 1] = spec
+          made:expect(spec)
           command.shell(("rbd create %s %s && rbd bench --io-type write --io-size 256K --io-total 6M --io-pattern rand %s")
             :format(make, spec, spec))
           local _, done = copy(spec, "glance:layout", "--route", route)
@@ -122,7 +112,7 @@ describe("siphon copy to Glance", function()
       curl -sSf -X PUT -H 'Content-Type: application/octet-stream' -T %s %s/v2/images/$id/file
       echo $id]]):format(bed.url, file, bed.url)):match "%S+"
     os.remove(file)
-    images[#images + 1] = theirs
+    made:expect_image(theirs)
 
     -- Everything that `rbd` shows but for names and times.
     local function shown(id)
@@ -245,7 +235,7 @@ describe("siphon copy to Glance", function()
     assert.equal(0, result.code)
     local id = result.out:match("Glance image (%x+%-[%x-]+) is active in pool images: 32 MiB in [%d.]+ s by route osd_copy, "
       .. "0 B through this host %(Cinder's upload%-to%-image would have moved about %d+ MiB%)\n$")
-    images[#images + 1] = id
+    made:expect_image(id)
     assert.is_string(id)
     assert.is_nil(result.out:find "[\27\r]")
     assert.equal(spec .. " -> glance:lines", result.out:match "^[^\n]+")

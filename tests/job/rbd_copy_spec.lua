@@ -2,35 +2,24 @@
 
 local bed = require "support.bed"
 local command = require "support.command"
+local copies = require "support.copies"
 
 describe("siphon copy to RBD", function()
   local before
-  local specs = {}
+  local made = copies.new()
 
   setup(function()
     before = bed.inventory()
     command.shell "rbd namespace create volumes/tenant"
   end)
   teardown(function()
-    for _, spec in ipairs(specs) do bed.remove(command.quote(spec)) end
+    made:clean()
     command.shell "rbd namespace remove volumes/tenant"
     bed.assert_unchanged(before)
   end)
 
-  local function volume(options)
-    local spec, name = bed.volume(options)
-    specs[#specs + 1] = spec
-    return spec, name
-  end
-
-  local function copy(source, target, ...)
-    specs[#specs + 1] = target
-    local result = command.run { "copy", source, target, "--json", ... }
-    assert.equal("", result.err)
-    assert.equal(0, result.code)
-    local events = command.events(result.out)
-    return events[#events], events
-  end
+  local function volume(options) return made:volume(options) end
+  local function copy(...) return made:copy(...) end
 
   for _, route in ipairs { "copy", "clone_flatten" } do
     it("makes an image that stands on its own, by route " .. route, function()
@@ -96,7 +85,7 @@ describe("siphon copy to RBD", function()
       for i = 1, 6 do print(tasks[i]:join().target) end]]
     file:close()
     local prefix = "images/" .. bed.name "many"
-    for i = 1, 6 do specs[#specs + 1] = prefix .. i end
+    for i = 1, 6 do made:expect(prefix .. i) end
     local result = command.run { "run", script, source, prefix }
     os.remove(script)
     assert.equal("", result.err)

@@ -2,6 +2,7 @@
 
 local bed = require "support.bed"
 local command = require "support.command"
+local copies = require "support.copies"
 local core = require "siphon.core"
 local fences = require "support.fences"
 local servers = require "support.servers"
@@ -10,7 +11,7 @@ local POOL = "images"
 
 describe("the route", function()
   local before, barred
-  local volumes, images = {}, {}
+  local made = copies.new()
 
   setup(function()
     before, barred = bed.inventory(), fences.standing()
@@ -18,30 +19,14 @@ describe("the route", function()
   end)
 
   teardown(function()
-    for _, id in ipairs(images) do bed.delete_glance_image(id) end
-    for i = #volumes, 1, -1 do bed.remove(command.quote(volumes[i])) end
+    made:clean()
     bed.let_glance_read()
     fences.lift(barred) -- of the managers and the Glances that are killed here
     bed.assert_unchanged(before)
   end)
 
-  local function volume(options)
-    local spec, name = bed.volume(options)
-    volumes[#volumes + 1] = spec
-    return spec, name
-  end
-
-  -- Copies with --json; returns job.done and all events.
-  local function copy(source, target, ...)
-    local result = command.run { "copy", source, target, "--json", ... }
-    assert.equal("", result.err)
-    assert.equal(0, result.code)
-    local events = command.events(result.out)
-    local done = events[#events]
-    assert.equal("job.done", done.event)
-    if type(done.image_id) == "string" then images[#images + 1] = done.image_id end
-    return done, events
-  end
+  local function volume(options) return made:volume(options) end
+  local function copy(...) return made:copy(...) end
 
   local function assert_sealed(id)
     local info = bed.rbd(("info %s/%s"):format(POOL, id))
@@ -130,7 +115,7 @@ describe("the route", function()
       local events = command.events(result.out)
       local done = events[#events]
       assert.equal("job.done", done.event)
-      images[#images + 1] = done.image_id
+      made:expect_image(done.image_id)
       assert.equal(bed.md5(spec), bed.glance_md5(done.image_id))
       assert_sealed(done.image_id)
       assert_source_untouched(spec)
@@ -169,7 +154,7 @@ describe("the route", function()
       assert.equal("", result.err)
       local done = command.events(result.out)
       done = done[#done]
-      images[#images + 1] = done.image_id
+      made:expect_image(done.image_id)
       assert.equal("forgetful", done.route)
       assert.same({ bed.md5(spec), bed.md5(spec) }, { done.hash.checksum, bed.glance_md5(done.image_id) })
       assert.equal(done.hash.os_hash_value, bed.glance_image(done.image_id).os_hash_value)
@@ -201,7 +186,6 @@ describe("the route", function()
         assert(image:write(1 << 20, ("later"):rep(1000)))
       end
       local target = "volumes/" .. bed.name "deep"
-      volumes[#volumes + 1] = target
       local done = copy(spec, target, "--route", "deep_copy")
       assert.equal("deep_copy", done.route)
       assert.equal(bed.md5(spec), bed.md5(target))
@@ -237,7 +221,7 @@ describe("the route", function()
 
     it("compresses, and hands options of the format on", function()
       local spec = "volumes/" .. bed.name "text"
-      volumes[#volumes + 1] = spec
+      made:expect(spec)
       command.shell(("yes siphon | head -c 32M | rbd import --no-progress - %s"):format(spec))
       local done = copy(spec, "glance:small", "--disk-format", "qcow2", "--compress", "--format-options", "cluster_size=512K")
       assert.is_true(bed.glance_image(done.image_id).size < 8 << 20)
