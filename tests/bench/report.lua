@@ -140,7 +140,7 @@ local HEAD = [[
 # What it takes
 
 Written by `make bench`; nothing here is copied by hand. Medians of alternating runs, after one of siphon's in
-each case that is not counted (it fills the OSDs' caches for all); every method starts as a command
+each case but `thin` and `vast` that is not counted (it fills the OSDs' caches for all); every method starts as a command
 and ends when it ends, and is one process or pipeline in a network namespace of its own.
 
 - wall: seconds; from-to: the fastest and the slowest run
