@@ -202,7 +202,7 @@ check-valgrind: $(LIB_TEST) $(LIBRARY) ## the tests of libsiphon and of its Pyth
 
 check-openstack: all ## Cinder's uploads with the driver of examples/cinder, on the real Cinder, Keystone and Glance
 	tests/testbed/testbed install --cinder
-	tests/run tests/openstack
+	SIPHON_BED=--cinder tests/run tests/openstack
 
 demo: deps ## a volume becomes a Glance image on a throw-away cluster, and is compared
 	$(MAKE) all

@@ -10,17 +10,20 @@ is that, where siphon is not used: for a container that is not bare, and (siphon
 that siphon's way is not open here. Whatever siphon had begun is undone by then.
 
 The image's record is Cinder's: siphon gives it the data as the user whose request it is, or as the cloud that
-siphon_os_cloud names. Deleting the image while it is queued cancels the upload.
+siphon_os_cloud names. The user's token may expire meanwhile, where Cinder sends the token of its [service_user] along.
+Deleting the image while it is queued cancels the upload.
 """
 import json
 import time
 
 from cinder import exception
+from cinder import service_auth
 from cinder.image import glance
 from cinder.volume import configuration
 from cinder.volume.drivers import rbd
 from eventlet import hubs
 from eventlet import timeout
+from keystoneauth1 import loading
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -46,13 +49,6 @@ NOT_OPEN = ("EACCES", "EPERM", "EROFS", "rados.auth", "rados.conf", "policy.no_r
             "clouds.config", "lua.error", "misuse", "ENOENT")
 NO_ROOM = ("ENOSPC", "EDQUOT", "EFBIG", "glance.too_large")
 
-# With the user's token, which is a Secret to siphon from here on; or as a cloud of clouds.yaml.
-COPY = """
-local options, access = ...
-if access then options.glance = assert(siphon.glance.connect(access)) end
-return siphon.copy(options)
-"""
-
 
 class Progress:
     """The events of an upload, in the log: steps and every tenth of the data."""
@@ -73,6 +69,29 @@ class Progress:
                      ": " + event["reason"] if event.get("reason") else "", resource=self.volume)
         elif kind in ("warning", "log"):
             LOG.warning("siphon: %s", event["message"], resource=self.volume)
+
+
+# Both as they would stand in clouds.yaml.
+def _user(context):
+    """Who asked, with the token that Cinder has of them, at the Glance that Cinder knows."""
+    place, tls = next(iter(glance.get_api_servers(context)))
+    auth = {"endpoint": ("https://" if tls else "http://") + place, "token": context.auth_token}
+    return {"auth_type": "admin_token" if context.auth_token else "none", "auth": _given(auth),
+            "cacert": cfg.CONF.glance_ca_certificates_file or "", "insecure": cfg.CONF.glance_api_insecure}
+
+
+def _service_user():
+    """Cinder itself, when its [service_user] is to vouch for users: their tokens may have expired then."""
+    if service_auth.get_service_auth_plugin() is None:  # which makes the options of its auth_type known, too
+        return None
+    section = cfg.CONF[cfg.CONF.service_user.auth_section or "service_user"]
+    names = [option.dest for option in loading.get_plugin_loader(section.auth_type).get_options()]
+    return {"auth_type": section.auth_type, "auth": _given({name: section[name] for name in names}),
+            "cacert": section.cafile or "", "insecure": section.insecure}
+
+
+def _given(values):
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class SiphonRBDDriver(rbd.RBDDriver):
@@ -110,35 +129,24 @@ class SiphonRBDDriver(rbd.RBDDriver):
         container = image_meta.get("container_format") or "bare"
         return None if container == "bare" else "the container is %s, not bare" % container
 
-    def _options(self, volume, image_meta):
+    def _options(self, context, volume, image_meta):
         conf = self.configuration
         options = {
             "source": "%s/%s" % (conf.rbd_pool, volume.name), "existing_image": image_meta["id"],
             "conf": conf.rbd_ceph_conf or None, "cluster": conf.rbd_cluster_name,
             "id": conf.siphon_rbd_user or conf.rbd_user, "pool": conf.siphon_image_pool or None,
-            "policy": conf.siphon_policy, "route": conf.siphon_route, "os_cloud": conf.siphon_os_cloud,
+            "policy": conf.siphon_policy, "route": conf.siphon_route,
+            "os_cloud": conf.siphon_os_cloud or _user(context), "os_service_cloud": _service_user(),
             # Cinder has put the key's id into the image's properties, and made a key of its own for it.
             "allow_encrypted": True if volume.encryption_key_id else None,
         }
         if options["conf"]:
             del options["cluster"]
-        return {name: value for name, value in options.items() if value is not None}
-
-    def _access(self, context):
-        if self.configuration.siphon_os_cloud:
-            return None
-        place, tls = next(iter(glance.get_api_servers(context)))
-        access = {"endpoint": ("https://" if tls else "http://") + place, "token": context.auth_token}
-        if cfg.CONF.glance_ca_certificates_file:
-            access["ca_file"] = cfg.CONF.glance_ca_certificates_file
-        if cfg.CONF.glance_api_insecure:
-            access["insecure"] = True
-        return access
+        return _given(options)
 
     def _copy_by_siphon(self, context, volume, image_service, image_meta):
         with siphon.Engine(self.configuration.siphon_library) as engine:
-            call = engine.start_lua(COPY, self._options(volume, image_meta), self._access(context),
-                                    on_event=Progress(volume))
+            call = engine.start("copy", self._options(context, volume, image_meta), on_event=Progress(volume))
             self._wait(engine, call, lambda: self._is_wanted(context, image_service, image_meta["id"]))
             result = call.result()
         LOG.info("siphon: image %s is active: route %s, %d bytes copied, %d through this host, %.1f s", image_meta["id"],

@@ -72,12 +72,16 @@ describe("Cinder with siphon's driver", function()
     return image
   end
 
-  -- Glance's policy for locations, as many sites have it; returns what takes it back. oslo.policy looks at each request.
+  -- Glance's policy for locations, as many sites have it; returns what takes it back. oslo.policy looks at each request, but
+  -- keeps a rule whose file is gone.
   local function only_admins_register()
     local path = bed.directory .. "/glance/etc/policy.d/set_image_location.yaml"
     local file <close> = assert(io.open(path, "w"))
     file:write '"set_image_location": "role:admin"\n'
-    return function() os.remove(path) end
+    return function()
+      os.remove(path)
+      bed.set_glance()
+    end
   end
 
   local function uploaded(id, fields)
@@ -169,6 +173,78 @@ describe("Cinder with siphon's driver", function()
     assert.matches("siphon: chosen: route ", log())
   end)
 
+  it("takes the way that siphon_route names", function()
+    use_driver "ceph.siphon_route=copy"
+    finally(use_driver)
+    local id = volume()
+    local image = uploaded(id)
+    assert.equal(bed.md5(cinder.spec(id)), bed.glance_md5("demo", image))
+    assert.matches("siphon: chosen: route copy", log())
+  end)
+
+  -- What Cinder keeps under another name than the volume's id, after a migration of a volume in use.
+  it("finds the data of one that was migrated", function()
+    local id, moved = volume(), "0f6ab3c2-9e0f-4c6e-8a39-5d4c1f6e7b20"
+    local sum = bed.md5(cinder.spec(id))
+    bed.rbd(("rename %s %s"):format(cinder.spec(id), cinder.spec(moved)))
+    command.shell(([[sqlite3 %s/cinder/cinder.sqlite "UPDATE volumes SET _name_id = '%s' WHERE id = '%s'"]]):format(
+      bed.directory, moved, id))
+    local image = uploaded(id)
+    assert.equal(sum, bed.glance_md5("demo", image))
+    assert.matches("siphon: chosen: route ", log())
+  end)
+
+  describe("whose user's token expires in mid-job", function()
+    local LIFE <const>, DATA <const> = 20, 40 -- seconds; MiB, of which the policy lets one a second be copied
+    local policy
+
+    setup(function()
+      policy = os.tmpname()
+      local file <close> = assert(io.open(policy, "w"))
+      file:write [[return { routes = siphon.policy "default".routes, osd_copy = { max_rate = 1 << 20 } }]]
+      bed.set_keystone("token.expiration=" .. LIFE)
+      bed.client("demo").auth:invalidate() -- the next one is of that kind
+    end)
+
+    teardown(function()
+      bed.set_keystone()
+      use_driver()
+      os.remove(policy)
+    end)
+
+    it("goes on, where Cinder's service user vouches for it", function()
+      use_driver("ceph.siphon_policy=" .. policy, "service_user.send_service_user_token=true",
+        "service_user.auth_type=password", "service_user.auth_url=" .. bed.keystone,
+        "service_user.username=" .. bed.env.TESTBED_SERVICE_USERNAME,
+        "service_user.password=" .. bed.env.TESTBED_SERVICE_PASSWORD,
+        "service_user.project_name=" .. bed.env.TESTBED_SERVICE_PROJECT_NAME, "service_user.user_domain_id=default",
+        "service_user.project_domain_id=default")
+      local id = volume(nil, DATA)
+      bed.client("demo").auth:invalidate()
+      local image = uploaded(id)
+      assert.equal("active", assert(glance:show(image)).status)
+      assert.equal(bed.md5(cinder.spec(id)), bed.glance_md5("demo", image))
+      local seconds = log():match "siphon: image [%x-]+ is active: route osd_copy, [^\n]- ([%d.]+) s"
+      assert.is_true(tonumber(seconds) > LIFE, seconds)
+    end)
+
+    it("ends otherwise, as any upload by Cinder, and says so", function()
+      use_driver("ceph.siphon_policy=" .. policy)
+      local id = volume(nil, DATA)
+      bed.client("demo").auth:invalidate()
+      local image = upload(id)
+      cinder.settled(id, "available")
+      assert.equal("queued", assert(glance:show(image)).status) -- Cinder has no token either to delete it with
+      assert.equal("", bed.rbd "ls images")
+      assert.equal("", bed.rbd("snap ls " .. cinder.spec(id)))
+      local text = log()
+      assert.matches("siphon: image [^\n]+ token is missing, wrong or expired", text)
+      -- What is Glance's stays on the job's record until somebody comes with a token.
+      local undone = bed.run("demo", { "undo", assert(text:match "`siphon undo (%S+)`", text), "-q" })
+      assert.equal(0, undone.code, undone.err)
+    end)
+  end)
+
   it("is cancelled by deleting the image", function()
     local id = volume(nil, 320)
     local image = cinder.upload(id)
@@ -225,6 +301,14 @@ describe("Cinder with siphon's driver", function()
       assert.is_string(record.checksum)
       assert.equal(bed.md5(cinder.spec(id)), bed.glance_md5("demo", image))
       assert.matches("siphon is not used for image [^\n]+set_image_location", log())
+    end)
+
+    it("which a container is that is not bare", function()
+      local id = volume()
+      local image, record = uploaded(id, { container_format = "ovf" })
+      assert.same({ "active", "ovf" }, { record.status, record.container_format })
+      assert.equal(bed.md5(cinder.spec(id)), bed.glance_md5("demo", image))
+      assert.matches("siphon is not used for image [^\n]+ the container is ovf, not bare", log())
     end)
 
     it("uploads as the RBD driver does, and says why", function()

@@ -7,6 +7,16 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 admin() { "$here/../testbed/testbed" admin --dir "$TESTBED_DIR" "$@"; }
 
+# Of the bed's admin, where there is a Keystone.
+token() {
+  [[ -z ${TESTBED_KEYSTONE_URL-} ]] || jq -n '{auth: {
+      identity: {methods: ["password"], password: {user: {
+        name: env.TESTBED_ADMIN_USERNAME, domain: {id: "default"}, password: env.TESTBED_ADMIN_PASSWORD}}},
+      scope: {project: {name: env.TESTBED_ADMIN_PROJECT_NAME, domain: {id: "default"}}}}}' |
+    curl -sSf -o /dev/null -D - -H 'Content-Type: application/json' --data-binary @- "$TESTBED_KEYSTONE_URL/auth/tokens" |
+    tr -d '\r' | sed -n 's/^x-subject-token: *//Ip'
+}
+
 admin ceph osd pool ls | sort | sed 's/^/pool /'
 objects=$("$here/objects.py")
 grep -vE $'\t(rbd_directory|rbd_info|rbd_children|rbd_trash|rbd_task|rbd_namespace|rbd_mirroring|rbd_group_directory|siphon\.jobs)$' \
@@ -18,6 +28,6 @@ done
 admin ceph auth ls -f json | jq -r '.auth_dump[].entity | "user " + .' | sort
 admin ceph osd blocklist ls 2>/dev/null | sed 's/ .*//; s/^/fenced /' | sort
 if [[ -n ${TESTBED_GLANCE_URL-} ]]; then
-  curl -sSf "$TESTBED_GLANCE_URL/v2/images?limit=1000" | jq -r '.images[].id | "glance image " + .' | sort
+  curl -sSf -H "X-Auth-Token: $(token)" "$TESTBED_GLANCE_URL/v2/images?limit=1000" | jq -r '.images[].id | "glance image " + .' | sort
   find "$TESTBED_DIR"/glance -path '*images*' -type f | sort
 fi

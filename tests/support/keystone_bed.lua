@@ -48,7 +48,8 @@ end
 --- Restarts Glance with these settings instead of the bed's ("section.key=value"), or with none of them.
 function bed.set_glance(...) restart("glance", { ... }) end
 
---- The same for Cinder, on a bed that has one.
+--- The same for Keystone, and for Cinder on a bed that has one.
+function bed.set_keystone(...) restart("keystone", { ... }) end
 function bed.set_cinder(...) restart("cinder", { ... }) end
 
 -- --- siphon on it

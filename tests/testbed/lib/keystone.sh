@@ -78,6 +78,9 @@ END
   done
 }
 
+# keystone_set [SECTION.]KEY=VALUE...: what Keystone reads after its own file; replaces what was set before.
+keystone_set() { settings_print "$@" >"$BED/keystone/conf.d/set.conf"; }
+
 # keystone_prepare: the database with admin in it, made in the background; keystone_start waits for it.
 keystone_prepare() {
   keystone_write_conf

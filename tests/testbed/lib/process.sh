@@ -93,9 +93,14 @@ frozen() {
   pid=$(pid_of "$1") && grep -qs '^State:[[:space:]]*T' "/proc/$pid/status"
 }
 
-# last_words NAME: ": " and the last line a process has said, for the end of a message; nothing if it was silent.
+# last_words NAME: ": " and the last line a process has said, or else the last error in its log, or the log's last line, for
+# the end of a message; nothing if there is none.
 last_words() {
-  awk 'NF { last = substr($0, 1, 300) } END { if (last) print ": " last }' "$BED/log/$1.out" 2>/dev/null || true
+  local words
+  words=$(awk 'NF { last = $0 } END { print last }' "$BED/log/$1.out" 2>/dev/null) || true
+  [[ $words ]] || words=$(grep -asE ' (ERROR|CRITICAL) ' "$BED/log/$1.log" | tail -n 1) || true
+  [[ $words ]] || words=$(tail -n 1 "$BED/log/$1.log" 2>/dev/null) || true
+  [[ ! $words ]] || printf ': %.400s' "$words"
 }
 
 # --- wait and stop ------------------------------------------------------------------------------------------------
@@ -114,7 +119,7 @@ wait_for() {
     for name in "${names[@]}"; do
       running "$name" || broken "$name died$(last_words "$name") (see $BED/log)"
     done
-    ((SECONDS < deadline)) || broken "${names[*]}: not ready in time (see $BED/log)"
+    ((SECONDS < deadline)) || broken "${names[*]}: not ready in time$(last_words "${names[-1]}") (see $BED/log)"
     sleep 0.1
   done
 }
@@ -133,11 +138,15 @@ signal() {
   if pid=$(pid_of "$2"); then kill -s "$1" -- "-$pid" 2>/dev/null || true; fi
 }
 
+# exists PID: it may hold sockets still. (A process that ends loses its command line first.)
+exists() { grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
+
 # stop SIGNAL NAME...: sends SIGNAL to all of them and waits until they are gone; what is left after 10 s is killed.
 stop() {
-  local how=$1 name deadline=$((SECONDS + 10))
+  local how=$1 name pid deadline=$((SECONDS + 10)) pids=()
   shift
   for name in "$@"; do
+    if pid=$(pid_of "$name"); then pids+=("$pid"); fi
     signal "$how" "$name"
     # A frozen process takes no signal but KILL until it runs again.
     signal CONT "$name"
@@ -148,6 +157,9 @@ stop() {
       sleep 0.05
     done
     rm -f -- "$BED/run/$name.pid"
+  done
+  for pid in "${pids[@]}"; do
+    while exists "$pid" && ((SECONDS < deadline + 10)); do sleep 0.02; done
   done
 }
 
