@@ -158,12 +158,13 @@ SANITIZED := BUILD=build/asan OPT=-O1 SANITIZE='-fsanitize=address,undefined -fn
 deps: ## install what building and testing needs (root; Debian 12)
 	tests/deps
 
-check: deps ## everything: build, lint, all specs on a real Ceph and Glance, again sanitized
+check: deps ## everything: build, lint, all specs on a real Ceph and Glance, again sanitized, and on a real Cinder
 	$(MAKE) lint
 	$(MAKE) specs
 	$(MAKE) check-tsan
 	$(MAKE) check-valgrind
 	$(MAKE) check-asan
+	$(MAKE) check-openstack
 
 examples: $(EXAMPLES) ## build the examples in C
 
