@@ -65,9 +65,10 @@ end
 --- Removes an image with all of its snapshots, if it is there.
 function bed.remove(spec)
   spec = command.quote(spec)
-  command.shell(("for s in $(rbd snap ls %s --format json 2>/dev/null | jq -r '.[].name'); do "
+  command.shell(("snapshots=$(rbd snap ls %s --format json 2>/dev/null) || exit 0; "
+    .. "for s in $(echo \"$snapshots\" | jq -r '.[].name'); do "
     .. "rbd snap unprotect %s@$s 2>/dev/null; rbd snap rm --no-progress %s@$s; done; "
-    .. "rbd rm --no-progress %s 2>/dev/null; true"):format(spec, spec, spec, spec))
+    .. "rbd rm --no-progress %s"):format(spec, spec, spec, spec))
 end
 
 --- The MD5 of a Glance image as Glance gives it to its users.
