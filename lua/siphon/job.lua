@@ -231,7 +231,8 @@ end
 
 -- What will have passed through this host when a step is that far; nil when it is not known what there is to move.
 local function through_host(bytes, options, done, total)
-  local whole = options.passes == 0 and 0 or options.exact and total or bytes.allocated
+  if not options.passes then return bytes.through_host end
+  local whole = options.exact and total or bytes.allocated
   return whole and bytes.through_host + math.floor(options.passes * whole * done / total)
 end
 
@@ -242,8 +243,7 @@ end
 --   exact    the total is what exists, without holes
 function Job:meter(step, detail, options)
   local meter = progress.meter(0, core.task.now())
-  options = { size = options and options.size, passes = options and options.passes or 0,
-    exact = options and options.exact }
+  options = options or {}
   return function(done, total)
     if total <= 0 then return end
     local scale = options.size and options.size / total or 1

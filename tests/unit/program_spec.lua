@@ -44,7 +44,7 @@ describe("the program", function()
   it("says in one line that the module is missing", function()
     local output = run "policies"
     assert.matches("^siphon: the module siphon/core.so is not installed: no file '[^\n]+\n78\n$", output)
-    assert.matches(root .. "/build/lib/siphon/core.so", output)
+    assert.is_truthy(output:find(root .. "/build/lib/siphon/core.so", 1, true), output)
   end)
 
   it("says in one line why the module cannot be loaded", function()
