@@ -15,7 +15,7 @@ Emitter.__index = Emitter
 -- where a job begins, since some events come from outside of the job's task (progress).
 event.default = nil
 
--- A sink for the file that SIPHON_EVENT_LOG names, or nil. Opened for each event, and written at once: several
+-- A sink for the file that SIPHON_EVENT_LOG names, or nil. Opened for each event, and written in one piece: several
 -- processes may write to it, and it may be put away (logrotate) at any time.
 local function to_file()
   local path = os.getenv "SIPHON_EVENT_LOG"
@@ -23,7 +23,7 @@ local function to_file()
   return function(e)
     local file <close> = assert(io.open(path, "a"))
     file:setvbuf "no"
-    assert(file:write(require("siphon.json").encode(e), "\n"))
+    assert(file:write(require("siphon.json").encode(e) .. "\n"))
   end
 end
 

@@ -40,6 +40,7 @@ kinds.OBJECTS = {
     { "snapshot", "string", "snapshot", optional = true },
     { "object", "string", "RADOS object", optional = true },
     { "image_id", "string", "Glance image", optional = true },
+    { "volume_id", "string", "Cinder volume", optional = true },
     { "url", "string", "URL, without credentials", optional = true },
   } },
   { "http", "An answer of an HTTP server.", {

@@ -114,6 +114,12 @@ local function glance_status(id)
   return response.status == 200 and json.decode(response.body).status or nil
 end
 
+-- The id of the RBD image as it is now, if there is one: its data is in objects of that name.
+function Trial:image_now()
+  local image <close> = core.rbd.open(bed.pool "images", self.image:match "/(.*)")
+  return image and image.id
+end
+
 -- After resume: one active image, identical. Nil, or what is wrong.
 function Trial:check_copy(expected)
   local status = glance_status(self.id)
@@ -184,15 +190,16 @@ function matrix.points(way)
 end
 
 --- Lets a copy by this way die at the point, and another process resume or undo it. Returns nil when all is as it
--- should be, "not reached", or what is wrong.
+-- should be, "not reached", or what is wrong; and the id of the RBD image that the dead one left.
 function matrix.try(way, point, what)
   local trial = new_trial(way)
   local result = trial:copy("kill " .. point)
-  local problem
+  local problem, image
   if result.signal ~= 9 then
     problem = result.code == 0 and "not reached" or ("it failed: %s"):format(result.errors)
   else
     local id = trial:job()
+    image = trial:image_now()
     local after = id and run { command.program, what, id, "--quiet" }
     if after and after.code ~= 0 and after.errors:find "is done: nothing of it is left" then
       problem = trial:check_copy(matrix.expected)
@@ -207,7 +214,20 @@ function matrix.try(way, point, what)
     end
   end
   trial:clean()
-  return problem
+  return problem, image
+end
+
+--- The ids of the RBD images of which there is data in the pool of images, but nothing else.
+function matrix.orphans()
+  local found = {}
+  for name in shell("rados -p images ls"):gmatch "[^\n]+" do
+    local id = name:match "^rbd_data%.(%x+)"
+    if id and run({ "rados", "-p", "images", "stat", name }).code == 0
+      and run({ "rados", "-p", "images", "stat", "rbd_header." .. id }).code ~= 0 then
+      found[id] = true
+    end
+  end
+  return found
 end
 
 --- Runs fn(case) for every case of the list, a few at once, in its order.

@@ -105,19 +105,22 @@ describe("a copy that is killed", function()
   end)
 
   it("at any point is resumed to one identical image, and undone to nothing", function()
-    local points, results, wrong, late = {}, {}, {}, 0
+    local points, results, wrong, images, late = {}, {}, {}, {}, 0
     matrix.each(matrix.ways, AT_ONCE, function(way) points[way] = matrix.points(way) end)
     local cases = ALL and all_cases(points) or some_cases(points)
     assert.is_true(#cases > 5)
     matrix.each(cases, AT_ONCE, function(case)
-      local problem = matrix.try(case.way, case.point, case.what)
+      local problem, image = matrix.try(case.way, case.point, case.what)
       local result = problem == nil or problem == NOT_REACHED and NOT_REACHED
       results[case.way.name .. "\0" .. case.point .. "\0" .. case.what] = result
       if result == NOT_REACHED then late = late + 1 end
-      if not result then
-        wrong[#wrong + 1] = ("%s, %s, %s: %s"):format(case.way.name, case.point, case.what, problem)
-      end
+      local text = ("%s, %s, %s: "):format(case.way.name, case.point, case.what)
+      if image then images[image] = text end
+      if not result then wrong[#wrong + 1] = text .. problem end
     end)
+    for id in pairs(matrix.orphans()) do
+      wrong[#wrong + 1] = (images[id] or "somewhere: ") .. "data is left behind, rbd_data." .. id
+    end
     if ALL then write_table(points, results) end
     assert.same({}, wrong)
     -- A few points depend on how often something was asked for.
