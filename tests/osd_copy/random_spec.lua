@@ -43,7 +43,9 @@ describe("random images", function()
       local image <close> = assert(core.rbd.open(target, copy))
       info = assert(image:info())
     end
-    local used = info.stripe_count == 1 and info.size % info.object_size == 0 and result.objects * info.object_size
+    -- `rbd du` of 16.2 aborts on an image of 0 bytes.
+    local used = info.size > 0 and info.stripe_count == 1 and info.size % info.object_size == 0
+      and result.objects * info.object_size
     return here:faults(world.spec(pool, name) .. "@it", world.spec(target, copy), used or nil), result
   end
 

@@ -1,4 +1,6 @@
 -- `siphon repl` through a pty, as a person types.
+local json = require "siphon.json"
+
 local bed = require "support.bed"
 local command = require "support.command"
 local fences = require "support.fences"
@@ -151,8 +153,10 @@ describe("siphon repl", function()
         { env = { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
       assert.equal(137, killed.code)
     end
-    for id in command.run({ "jobs" }).out:gmatch("(%d+%-%d+%-%x+)  [^\n]*" .. name:gsub("%-", "%%-")) do
-      ids[#ids + 1] = id
+    for line in command.run({ "jobs", "--json" }).out:gmatch "[^\n]+" do
+      local job = json.decode(line)
+      local number = job.target:match("^volumes/" .. name:gsub("%-", "%%-") .. "%-(%d)$")
+      if number then ids[tonumber(number)] = job.id end
     end
     assert.equal(3, #ids)
     local function but_the_last(id) return id:sub(1, -2) end
