@@ -217,17 +217,22 @@ function matrix.try(way, point, what)
   return problem, image
 end
 
---- The ids of the RBD images of which there is data in the pool of images, but nothing else.
+--- The RBD images of which there is data in the pool of images, but nothing else: their ids, each with its objects.
 function matrix.orphans()
   local found = {}
   for name in shell("rados -p images ls"):gmatch "[^\n]+" do
     local id = name:match "^rbd_data%.(%x+)"
     if id and run({ "rados", "-p", "images", "stat", name }).code == 0
       and run({ "rados", "-p", "images", "stat", "rbd_header." .. id }).code ~= 0 then
-      found[id] = true
+      found[id] = found[id] or {}
+      table.insert(found[id], name)
     end
   end
   return found
+end
+
+function matrix.remove_objects(names)
+  shell("rados -p images rm " .. table.concat(names, " "))
 end
 
 --- Runs fn(case) for every case of the list, a few at once, in its order.
