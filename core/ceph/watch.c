@@ -30,8 +30,9 @@ static void on_word(void *arg, uint64_t notify_id, uint64_t cookie, uint64_t fro
                     size_t length) {
     (void)from, (void)data, (void)length;
     sph_watch_object *watch = arg;
-    rados_notify_ack(sph_watch_pool(watch)->io, watch->name, notify_id, cookie, NULL, 0);
+    /* In this order: once the notifier has its answer, the word counts as heard. */
     post(watch);
+    rados_notify_ack(sph_watch_pool(watch)->io, watch->name, notify_id, cookie, NULL, 0);
 }
 
 static void on_loss(void *arg, uint64_t cookie, int error) {
