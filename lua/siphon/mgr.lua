@@ -5,6 +5,7 @@
 -- has ended, well or not, is no longer listed; what it did has to be looked for.
 
 local core = require "siphon.core"
+local errors = require "siphon.errors"
 local json = require "siphon.json"
 
 local mgr = {}
@@ -12,6 +13,7 @@ local mgr = {}
 local ANSWER = 30        -- seconds for one answer
 local PATIENCE = 600     -- seconds without one; another manager takes over within a minute
 local LOOK_EVERY = 0.5   -- seconds
+local LETS_GO = 60       -- seconds for a task that was cancelled to end
 
 -- What a manager answers that is starting, or that has just been replaced.
 local TRANSIENT = {
@@ -60,20 +62,47 @@ function mgr.find(cluster, id)
   end
 end
 
---- Cancels what is to be done to the image { pool, namespace, image }.
-function mgr.cancel(cluster, at)
+-- The tasks on the image { pool, namespace, image }; nil and an error.
+local function tasks_on(cluster, at)
   local list, err = ask(cluster, { prefix = "rbd task list" })
   if not list then return nil, err end
+  local found = {}
   for _, task in ipairs(list) do
     local refs = task.refs or {}
-    local same = refs.image_name == at.image and refs.pool_name == at.pool
-      and (refs.pool_namespace or "") == (at.namespace or "")
-    if same then
-      local cancelled, problem = ask(cluster, { prefix = "rbd task cancel", task_id = task.id })
-      if not cancelled and not problem:is "ENOENT" then return nil, problem end
+    if refs.image_name == at.image and refs.pool_name == at.pool
+      and (refs.pool_namespace or "") == (at.namespace or "") then
+      found[#found + 1] = task
     end
   end
-  return true
+  return found
+end
+
+--- Cancels what is to be done to the image { pool, namespace, image }, and waits until the manager has let go of it. A
+-- task that is being done is only asked to end: it is listed until the manager has closed the image, and whoever
+-- removes the image before that leaves behind the objects that the manager writes after (rbd_support/task.py,
+-- task_cancel and execute_task, Ceph 16). nil and an error of code "mgr.task" when it does not within `patience`
+-- seconds (default 60), as on a full pool.
+function mgr.cancel(cluster, at, patience)
+  patience = patience or LETS_GO
+  local deadline, asked = core.task.now() + patience, {}
+  while true do
+    local tasks, err = tasks_on(cluster, at)
+    if not tasks then return nil, err end
+    if #tasks == 0 then return true end
+    for _, task in ipairs(tasks) do
+      if not asked[task.id] then
+        asked[task.id] = true
+        local cancelled, problem = ask(cluster, { prefix = "rbd task cancel", task_id = task.id })
+        if not cancelled and not problem:is "ENOENT" then return nil, problem end
+      end
+    end
+    if core.task.now() > deadline then
+      return nil, errors.new("mgr.task", "mgr.cancel", ("ceph-mgr still works on the image '%s' of the pool '%s' %d s "
+        .. "after its task was cancelled; try again when it has ended (`rbd task list`)")
+        :format(at.image, at.pool, math.floor(patience)), { retryable = true })
+    end
+    core.task.sleep(LOOK_EVERY)
+  end
 end
 
 --- A function that is told how far a task is: when that has not changed for `seconds` and is_full() is true, it calls
