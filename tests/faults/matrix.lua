@@ -114,10 +114,13 @@ local function glance_status(id)
   return response.status == 200 and json.decode(response.body).status or nil
 end
 
--- The id of the RBD image as it is now, if there is one: its data is in objects of that name.
-function Trial:image_now()
-  local image <close> = core.rbd.open(bed.pool "images", self.image:match "/(.*)")
-  return image and image.id
+-- Notes the ids of the RBD images that the copy has now, which its objects are named by, and who made them: under
+-- the name that it is to have, and under the one that it has until then.
+function Trial:note(made, who, job)
+  for _, name in ipairs { self.image:match "/(.*)", job and "siphon-" .. job } do
+    local image <close> = core.rbd.open(bed.pool "images", name)
+    if image and not made[image.id] then made[image.id] = who end
+  end
 end
 
 -- After resume: one active image, identical. Nil, or what is wrong.
@@ -190,16 +193,17 @@ function matrix.points(way)
 end
 
 --- Lets a copy by this way die at the point, and another process resume or undo it. Returns nil when all is as it
--- should be, "not reached", or what is wrong; and the id of the RBD image that the dead one left.
+-- should be, "not reached", or what is wrong; and the RBD images that were seen, { [id] = who made it }.
 function matrix.try(way, point, what)
   local trial = new_trial(way)
   local result = trial:copy("kill " .. point)
-  local problem, image
+  local problem
+  local made = {}
   if result.signal ~= 9 then
     problem = result.code == 0 and "not reached" or ("it failed: %s"):format(result.errors)
   else
     local id = trial:job()
-    image = trial:image_now()
+    trial:note(made, "the dead", id)
     local after = id and run { command.program, what, id, "--quiet" }
     if after and after.code ~= 0 and after.errors:find "is done: nothing of it is left" then
       problem = trial:check_copy(matrix.expected)
@@ -213,26 +217,22 @@ function matrix.try(way, point, what)
       problem = trial:check_nothing() and trial:check_copy(matrix.expected)
     end
   end
+  trial:note(made, "the last")
   trial:clean()
-  return problem, image
+  return problem, made
 end
 
---- The RBD images of which there is data in the pool of images, but nothing else: their ids, each with its objects.
+--- The ids of the RBD images of which there is data in the pool of images, but nothing else.
 function matrix.orphans()
   local found = {}
   for name in shell("rados -p images ls"):gmatch "[^\n]+" do
     local id = name:match "^rbd_data%.(%x+)"
     if id and run({ "rados", "-p", "images", "stat", name }).code == 0
       and run({ "rados", "-p", "images", "stat", "rbd_header." .. id }).code ~= 0 then
-      found[id] = found[id] or {}
-      table.insert(found[id], name)
+      found[id] = true
     end
   end
   return found
-end
-
-function matrix.remove_objects(names)
-  shell("rados -p images rm " .. table.concat(names, " "))
 end
 
 --- Runs fn(case) for every case of the list, a few at once, in its order.
