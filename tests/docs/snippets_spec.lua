@@ -3,6 +3,7 @@
 
 local bed = require "support.bed"
 local command = require "support.command"
+local fences = require "support.fences"
 local snippets = require "support.snippets"
 
 -- Blocks that are not run, as the document says at each.
@@ -12,15 +13,15 @@ local NOT_RUN = { ["docs/operations.md"] = 3 }
 describe("docs/operations.md", function()
   if os.getenv "SIPHON_SHARED_BED" then return end
   local path = "docs/operations.md"
-  local before, directory
+  local before, barred, directory
 
   setup(function()
-    before = bed.holdings()
+    before, barred = bed.holdings(), fences.standing()
     directory = snippets.directory()
   end)
   teardown(function()
     command.shell(("tests/testbed/testbed glance --dir %s; rm -rf %s"):format(bed.directory, directory))
-    bed.admin "ceph osd blocklist clear"
+    fences.lift(barred)
     bed.assert_unchanged(before, bed.holdings)
   end)
 

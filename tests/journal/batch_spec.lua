@@ -5,24 +5,22 @@ local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local ground = require "support.ground"
 
 describe("siphon batch", function()
-  local before, with_volume, spec, name, expected, path
+  local here, spec, name, expected, path
 
   setup(function()
-    before = bed.inventory()
-    spec, name = bed.volume { size = 4, data = { { 0, 1 }, { 3, 1 } } }
-    expected = bed.md5(spec)
-    with_volume = bed.holdings()
+    here = ground.new { size = 4, data = { { 0, 1 }, { 3, 1 } } }
+    spec, name, expected = here.spec, here.name, here.md5
     path = os.tmpname()
   end)
   teardown(function()
     os.remove(path)
-    bed.remove(spec)
-    bed.assert_unchanged(before)
+    here:clear()
   end)
   after_each(function()
-    bed.assert_unchanged(with_volume, bed.holdings)
+    here:assert_clean()
     assert.equal("", command.run({ "jobs" }).out)
   end)
 

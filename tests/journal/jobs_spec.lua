@@ -5,6 +5,7 @@ local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local eventually = require "support.eventually"
 local ground = require "support.ground"
 local servers = require "support.servers"
 
@@ -37,16 +38,6 @@ describe("a job's record", function()
     for _, entry in ipairs(listed()) do
       if entry.target == target then return entry end
     end
-  end
-
-  -- Waits until `fn` gives something.
-  local function eventually(what, fn)
-    for _ = 1, 150 do
-      local value = fn()
-      if value then return value end
-      core.task.sleep(0.1)
-    end
-    error(what .. " did not come about", 2)
   end
 
   local function has_state(target, state)

@@ -5,37 +5,24 @@ local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local ground = require "support.ground"
+local queue = require "support.queue"
 local servers = require "support.servers"
 
+local submit, shown = queue.submit, queue.shown
+
 describe("a job in the queue", function()
-  local before, with_volume, spec, name, expected
+  local here, spec, name, expected
 
   setup(function()
-    before = bed.inventory()
-    spec, name = bed.volume { size = 8, data = { { 0, 2 }, { 5, 1 } } }
-    expected = bed.md5(spec)
-    with_volume = bed.holdings()
+    here = ground.new { size = 8, data = { { 0, 2 }, { 5, 1 } } }
+    spec, name, expected = here.spec, here.name, here.md5
   end)
-  teardown(function()
-    bed.remove(spec)
-    bed.assert_unchanged(before)
-  end)
-  after_each(function() bed.assert_unchanged(with_volume, bed.holdings) end)
-
-  local function submit(...)
-    local result = command.run { "submit", spec, ... }
-    assert.equal(0, result.code, result.err)
-    return (result.out:gsub("%s+$", ""))
-  end
-
-  local function shown(id)
-    local result = command.run { "job", id, "--json" }
-    assert.equal(0, result.code, result.err)
-    return json.decode(result.out, { drop_null = true })
-  end
+  teardown(function() here:clear() end)
+  after_each(function() here:assert_clean() end)
 
   it("is listed as such, with what it waits for, and leaves no object but its line", function()
-    local id = submit("images/" .. name, "--priority", "7", "--attempts", "2", "--not-before", "+1h")
+    local id = submit(spec, "images/" .. name, "--priority", "7", "--attempts", "2", "--not-before", "+1h")
     local line = command.run({ "jobs" }).out
     assert.matches(id .. "  queued", line, 1, true)
     assert.matches("attempt 1 of 2, priority 7, not before %d+", line)
@@ -45,7 +32,7 @@ describe("a job in the queue", function()
     assert.equal(json.null, listed.holder)
     assert.equal(7, listed.queue.priority)
     assert.is_true(math.abs(listed.queue.not_before - core.system.time() - 3600) < 60)
-    bed.assert_unchanged(with_volume, bed.holdings)
+    here:assert_clean()
     local told = command.run { "cancel", id }
     assert.equal(0, told.code, told.err)
     assert.matches("is taken out of the queue", told.out)
@@ -55,7 +42,7 @@ describe("a job in the queue", function()
   end)
 
   it("is done by whoever resumes it", function()
-    local id = submit("images/" .. name)
+    local id = submit(spec, "images/" .. name)
     local result = command.run { "resume", id }
     assert.equal(0, result.code, result.err)
     assert.equal(expected, bed.md5("images/" .. name))
@@ -65,7 +52,7 @@ describe("a job in the queue", function()
   end)
 
   it("that fails for good stays, with the reason, until it is tried again or dropped", function()
-    local id = submit("images/" .. name)
+    local id = submit(spec, "images/" .. name)
     command.shell(("rbd create --size 1M images/%s"):format(name))
     local failed = command.run { "resume", id, "--quiet" }
     assert.equal(65, failed.code)
@@ -87,7 +74,7 @@ describe("a job in the queue", function()
     local server = servers.start()
     server:script { ["POST /v2/images"] = { { status = 503, body = "later" } },
       ["GET /v2/images"] = { { status = 200, body = { images = {} } } } }
-    local id = submit("glance:" .. name, "--pool", "images")
+    local id = submit(spec, "glance:" .. name, "--pool", "images")
     local env = { OS_ENDPOINT = server.url, OS_AUTH_TYPE = "none", SIPHON_RETRY = "600" }
     local failed = command.run({ "resume", id, "--quiet" }, { env = env })
     server:stop()

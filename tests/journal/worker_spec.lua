@@ -1,37 +1,29 @@
 -- Workers on the real bed: what they take and when, how they end, and that each job is done once whatever happens to them.
 
 local core = require "siphon.core"
-local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local eventually = require "support.eventually"
+local ground = require "support.ground"
+local queue = require "support.queue"
 local servers = require "support.servers"
 
+local submit, shown = queue.submit, queue.shown
+
 describe("siphon worker", function()
-  local before, with_volume, spec, name, expected, workers
+  local here, spec, name, expected, workers
 
   setup(function()
-    before = bed.inventory()
-    spec, name = bed.volume { size = 8, data = { { 0, 2 }, { 5, 1 } } }
-    expected = bed.md5(spec)
-    with_volume = bed.holdings()
+    here = ground.new { size = 8, data = { { 0, 2 }, { 5, 1 } } }
+    spec, name, expected = here.spec, here.name, here.md5
   end)
-  teardown(function()
-    bed.remove(spec)
-    bed.admin "ceph osd blocklist clear"
-    bed.assert_unchanged(before)
-  end)
+  teardown(function() here:clear() end)
   before_each(function() workers = {} end)
   after_each(function()
     for _, worker in ipairs(workers) do worker:signal "KILL" end
-    bed.assert_unchanged(with_volume, bed.holdings)
+    here:assert_clean()
   end)
-
-  local function submit(source, target, ...)
-    local result = command.run { "submit", source, target, ... }
-    assert.equal(0, result.code, result.err)
-    return (result.out:gsub("%s+$", ""))
-  end
 
   local function worker(arguments, env)
     env = env or {}
@@ -45,21 +37,6 @@ describe("siphon worker", function()
     local result = worker({ "--once", ... }):wait(120)
     assert.equal(0, result.code, result.err)
     return result.out
-  end
-
-  local function shown(id)
-    local result = command.run { "job", id, "--json" }
-    assert.equal(0, result.code, result.err)
-    return json.decode(result.out, { drop_null = true })
-  end
-
-  local function eventually(what, fn)
-    for _ = 1, 600 do
-      local value = fn()
-      if value then return value end
-      core.task.sleep(0.1)
-    end
-    error(what .. " did not come about", 2)
   end
 
   local function target(i) return ("images/%s-%d"):format(name, i) end
@@ -155,7 +132,7 @@ describe("siphon worker", function()
     local job = eventually("the last attempt", function()
       local job = shown(id)
       return job.state == "failed" and job
-    end)
+    end, 60)
     process:signal "TERM"
     assert.equal(0, process:wait(60).code)
     server:stop()
@@ -169,7 +146,7 @@ describe("siphon worker", function()
     local copy = command.start({ "copy", spec, target(1), "--quiet", "--route", "copy" },
       { env = { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
     assert.equal(137, copy:wait(60).code)
-    eventually("its lease to run out", function() return command.run({ "jobs" }).out:find "abandoned" end)
+    eventually("its lease to run out", function() return command.run({ "jobs" }).out:find "abandoned" end, 60)
     once()
     assert.equal(expected, bed.md5(target(1)))
     bed.remove(target(1))
@@ -193,7 +170,7 @@ describe("siphon worker", function()
         assert.equal(137, victim:wait(30).code)
       end
     end
-    eventually("an empty queue", function() return command.run({ "jobs" }).out == "" end)
+    eventually("an empty queue", function() return command.run({ "jobs" }).out == "" end, 60)
     for _, process in ipairs { steady, victim } do
       process:signal "TERM"
       local result = process:wait(60)

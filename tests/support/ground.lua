@@ -1,4 +1,4 @@
---- What specs that cut copies off stand on: a volume, and the certainty that nothing but it is there after each test, and
+--- What specs of jobs stand on: a volume, and the certainty that nothing but it is there after each test, and
 -- nothing at all after the last.
 
 local bed = require "support.bed"
@@ -9,10 +9,10 @@ Ground.__index = Ground
 
 local ground = {}
 
---- Makes the volume: { spec, name, md5 }.
-function ground.new()
+--- Makes the volume: { spec, name, md5 }. options: as for bed.volume (default: 32 MiB, 16 of them written).
+function ground.new(options)
   local self = setmetatable({ before = bed.inventory(), fences = fences.standing() }, Ground)
-  self.spec, self.name = bed.volume { size = 32, data = { { 0, 12 }, { 16, 4 } } }
+  self.spec, self.name = bed.volume(options or { size = 32, data = { { 0, 12 }, { 16, 4 } } })
   self.md5 = bed.md5(self.spec)
   self.with_volume = bed.holdings()
   return self

@@ -1,0 +1,23 @@
+--- Jobs in the queue, by the command.
+
+local json = require "siphon.json"
+
+local command = require "support.command"
+
+local queue = {}
+
+--- Submits a copy, with these arguments; its id.
+function queue.submit(...)
+  local result = command.run { "submit", ... }
+  assert(result.code == 0, result.err)
+  return (result.out:gsub("%s+$", ""))
+end
+
+--- What `siphon job` tells of it.
+function queue.shown(id)
+  local result = command.run { "job", id, "--json" }
+  assert(result.code == 0, result.err)
+  return json.decode(result.out, { drop_null = true })
+end
+
+return queue
