@@ -1,7 +1,6 @@
 --- Many copies at once: what is asked for in a file is checked as a whole, put into the queue as a whole, and then done
 -- here, and by whatever worker is quicker.
 
-local connections = require "siphon.connections"
 local core = require "siphon.core"
 local errors = require "siphon.errors"
 local index = require "siphon.journal.index"
@@ -143,13 +142,6 @@ function batch.cancel(put, told, caller)
   for _, entry in ipairs(put) do
     if not told[entry.id] then jobs.cancel(entry.id, caller) end
   end
-end
-
---- The connection for batch.submit.
-function batch.connect(caller)
-  return connections.open {
-    conf = caller.conf, cluster = caller.cluster, id = caller.id, name = caller.name, keyring = caller.keyring,
-  }
 end
 
 return batch

@@ -43,6 +43,14 @@ function connections.open(request)
   return self
 end
 
+--- The same to the source's cluster alone, whatever the options say of the target's.
+function connections.home(options)
+  return connections.open {
+    connection = options.connection, conf = options.conf, cluster = options.cluster, id = options.id,
+    name = options.name, keyring = options.keyring,
+  }
+end
+
 -- The target's cluster, when it is another one: `away`, and nil when nothing was said about it.
 function Connections:open_away()
   local request = self.request

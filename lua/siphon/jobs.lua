@@ -30,17 +30,10 @@ end
 
 -- --- looking ---------------------------------------------------------------------------------------------------
 
--- A connection to look with: the home cluster only. Who takes a job over has one of its own, since it can be barred.
-local function open(options)
-  return connections.open {
-    connection = options.connection, conf = options.conf, cluster = options.cluster, id = options.id,
-    name = options.name, keyring = options.keyring,
-  }
-end
-
--- Calls fn(places, here) with the pools that hold journals; returns what it returns, or nil and an error.
+-- Calls fn(places, here) with the pools that hold journals; returns what it returns, or nil and an error. Who takes a
+-- job over has a connection of its own beside this one, since it can be barred.
 local function with_places(options, fn)
-  local here <close>, err = open(options)
+  local here <close>, err = connections.home(options)
   if not here then return nil, err end
   local places, problem = journals.places(here, options.journal_pool)
   if not places then return nil, problem end

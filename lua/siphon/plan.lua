@@ -16,8 +16,9 @@ local plan = {}
 local Situation = {}
 Situation.__index = Situation
 
---- Loads the policy and checks the route's name: what can be wrong before anything is connected.
-local function load_policy(request)
+--- Loads the policy and checks the route's name: what can be wrong before anything is connected. The policy, or nil and
+-- an error.
+function plan.load_policy(request)
   if request.route then
     local route, err = routes.get(request.route)
     if not route then return nil, err end
@@ -40,7 +41,7 @@ end
 
 function Situation:open()
   local err
-  self.policy, err = load_policy(self.request)
+  self.policy, err = plan.load_policy(self.request)
   if not self.policy then return nil, err end
   if not self.connections then self.connections, err = connections.open(self.request) end
   if not self.connections then return nil, err end

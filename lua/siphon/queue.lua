@@ -7,9 +7,8 @@ local errors = require "siphon.errors"
 local index = require "siphon.journal.index"
 local job = require "siphon.job"
 local journals = require "siphon.journal"
-local policies = require "siphon.policy"
+local plan = require "siphon.plan"
 local requests = require "siphon.request"
-local routes = require "siphon.routes"
 local sources = require "siphon.source"
 
 local queue = {}
@@ -35,15 +34,6 @@ local function check_own(own)
   return { priority = priority, attempts = attempts, not_before = own.not_before, tried = 0 }
 end
 
--- What can be wrong with the names of policy and route before anything is connected.
-local function check_names(request)
-  if request.route then
-    local route, err = routes.get(request.route)
-    if not route then return nil, err end
-  end
-  return policies.load(request.policy or "default")
-end
-
 --- Checks what is to be submitted: options as for siphon.submit. Returns an entry for queue.put, or nil and an error;
 -- misuse raises.
 function queue.check(options)
@@ -59,7 +49,7 @@ function queue.check(options)
   end
   local place, problem = check_own(own)
   if not place then return nil, problem end
-  local policy, failure = check_names(request)
+  local policy, failure = plan.load_policy(request)
   if not policy then return nil, failure end
   place.by = { host = core.system.hostname(), user = core.system.user() }
   return { request = request, record = requests.record(asked), queue = place }

@@ -44,10 +44,7 @@ Worker.__index = Worker
 --   looked         function(live): it looked at the queue just now; live: { [id] = state as far as the lines tell }
 function worker.new(options)
   errors.check_options("siphon.worker", options, OPTIONS)
-  local caller = options.caller
-  local here, err = connections.open {
-    conf = caller.conf, cluster = caller.cluster, id = caller.id, name = caller.name, keyring = caller.keyring,
-  }
+  local here, err = connections.home(options.caller)
   if not here then return nil, err end
   return setmetatable({
     options = options, here = here, concurrency = options.concurrency or 1, poll = options.poll or POLL,

@@ -105,7 +105,7 @@ local function run(parsed)
   local list, err = batch.read(name, read(parsed.file))
   if not list then error(err, 0) end
   local caller = options.caller(parsed)
-  local here <close>, problem = batch.connect(caller)
+  local here <close>, problem = require("siphon.connections").home(caller)
   if not here then error(problem, 0) end
   local put, failure = batch.submit(list, defaults_of(parsed), here)
   if not put then error(failure, 0) end
