@@ -3,6 +3,7 @@
 
 local errors = require "siphon.errors"
 local hashes = require "siphon.hashes"
+local lists = require "siphon.lists"
 local nearest = require "siphon.nearest"
 
 local image_options = {}
@@ -27,15 +28,8 @@ local function usage(message)
   return nil, errors.new("usage", nil, message)
 end
 
-local function has(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then return true end
-  end
-  return false
-end
-
 local function check_hash(hash)
-  if not hash or has(hashes.ALGORITHMS, hash) then return true end
+  if not hash or lists.has(hashes.ALGORITHMS, hash) then return true end
   return usage(("there is no hash '%s'%s (%s)"):format(hash, nearest.hint(hash, hashes.ALGORITHMS),
     table.concat(hashes.ALGORITHMS, ", ")))
 end
@@ -46,7 +40,9 @@ local function check_properties(properties)
       errors.misuse("siphon.copy", "option 'properties': names and values are strings")
     end
     if key == "" then return usage("a property needs a name: --property NAME=VALUE") end
-    if has(MEMBERS, key) then return usage(("'%s' is no property but a member of every image's record"):format(key)) end
+    if lists.has(MEMBERS, key) then
+      return usage(("'%s' is no property but a member of every image's record"):format(key))
+    end
     if key:find("^os_glance") then
       return usage(("'%s': properties named os_glance... are Glance's own"):format(key))
     end
@@ -65,7 +61,7 @@ end
 --- Checks them: true, or nil and an error of code "usage". Misuse (a list of numbers) raises.
 function image_options.check(asked)
   local visibility = asked.visibility
-  if visibility and not has(VISIBILITIES, visibility) then
+  if visibility and not lists.has(VISIBILITIES, visibility) then
     return usage(("there is no visibility '%s'%s (private, shared, community, public)"):format(visibility,
       nearest.hint(visibility, VISIBILITIES)))
   end

@@ -1,6 +1,7 @@
 --- What can be asked of the route osd_copy: by the caller, in the request, and by a policy in its table `osd_copy`. The
 -- caller comes first. What they mean: docs/osd-copy.md.
 
+local lists = require "siphon.lists"
 local nearest = require "siphon.nearest"
 
 local osd_options = {}
@@ -31,10 +32,8 @@ local function is_share(value) return value >= 0 and value <= 1 end
 
 local CHECKS = {
   verify = function(value)
-    for _, word in ipairs(VERIFY) do
-      if value == word then return true end
-    end
-    return false, ("is none, checksum or read, not '%s'%s"):format(value, nearest.hint(value, VERIFY))
+    return lists.has(VERIFY, value),
+      ("is none, checksum or read, not '%s'%s"):format(value, nearest.hint(value, VERIFY))
   end,
   max_in_flight = function(value) return value >= 1 and value <= 64, "is from 1 to 64 objects" end,
   max_rate = function(value) return value >= 0, "is a number of bytes a second" end,

@@ -2,6 +2,7 @@
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local lists = require "siphon.lists"
 local nearest = require "siphon.nearest"
 
 local source = {}
@@ -82,13 +83,33 @@ function source.open(connections, spec)
   }, Source)
 end
 
---- nil and an error when this user may see the image but not its data, which can lie in another pool.
-function Source:check()
+-- Of a mirrored image that is primary in another cluster nothing can be changed in this one (librbd: EROFS), so neither
+-- a snapshot be taken nor one be protected.
+local function check_primary(self)
+  if not lists.has(self.info.features, "non-primary") or self.snapshot and self.snapshot.protected then return true end
+  local what = self.snapshot and "its snapshot cannot be protected" or "no snapshot of it can be taken"
+  local text = ("'%s' is mirrored from another cluster and not primary in this one, so that %s here: copy it where it "
+    .. "is primary, promote it (`rbd mirror image promote`), or name a snapshot that is protected")
+    :format(tostring(self.spec), what)
+  return nil, errors.new("source.non_primary", "job.snapshot", text, {
+    where = { pool = self.pool.name, image = self.spec.image },
+  })
+end
+
+-- nil and an error when this user may see the image but not its data, which can lie in another pool.
+local function check_readable(self)
   if self.info.readable then return true end
   local pool = self.info.data_pool or self.pool.name
   local text = ("this user (client.%s) may not read the data of '%s' in the pool '%s': give it the osd capability "
     .. "'profile rbd-read-only pool=%s'"):format(self.pool.cluster.id, tostring(self.spec), pool, pool)
   return nil, errors.new("EPERM", "rbd.read", text, { where = { pool = pool, image = self.spec.image }, errno = 1 })
+end
+
+--- Whether it can be copied at all: true, or nil and an error of code "EPERM" or "source.non_primary".
+function Source:check()
+  local readable, err = check_readable(self)
+  if not readable then return nil, err end
+  return check_primary(self)
 end
 
 --- The images below this one, nearest first: { pool, namespace, image, image_id, snapshot, overlap }. A

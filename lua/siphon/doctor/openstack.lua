@@ -1,6 +1,7 @@
 --- The cloud: who we are, where Glance is, what it lets us do, which of its stores lies in this cluster.
 
 local errors = require "siphon.errors"
+local lists = require "siphon.lists"
 local siphon = require "siphon"
 
 local openstack = {}
@@ -82,10 +83,7 @@ local function describe(store)
 end
 
 local function is_writable(world, pool)
-  for _, name in ipairs(world.writable or {}) do
-    if name == pool then return true end
-  end
-  return false
+  return lists.has(world.writable or {}, pool)
 end
 
 -- The pool that the user named, where Glance does not tell its own. Whether it is Glance's, --trial tries.

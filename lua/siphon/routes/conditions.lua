@@ -2,6 +2,8 @@
 --
 --   applies = function(facts) return conditions.check(facts, "same_cluster", "writable", "raw") end
 
+local lists = require "siphon.lists"
+
 local conditions = {}
 
 -- Each returns nothing when it holds; else the reason, and an error code where one says more than
@@ -45,10 +47,7 @@ end
 
 --- A clone of the source can be made.
 function all.layering(facts)
-  for _, feature in ipairs(facts.source.features) do
-    if feature == "layering" then return nil end
-  end
-  return "the source lacks the feature layering"
+  if not lists.has(facts.source.features, "layering") then return "the source lacks the feature layering" end
 end
 
 --- Its data is where its header says.

@@ -22,6 +22,7 @@
 
 local errors = require "siphon.errors"
 local hashes = require "siphon.hashes"
+local lists = require "siphon.lists"
 local nearest = require "siphon.nearest"
 
 local routes = {}
@@ -35,13 +36,6 @@ local KEYS = {
   uploads = "boolean", hashes = "boolean", throttled = "boolean",
 }
 local REQUIRED = { "summary", "applies", "cost", "steps", "run" }
-
-local function is_own(name)
-  for _, known in ipairs(routes.names) do
-    if known == name then return true end
-  end
-  return false
-end
 
 local function invalid(path, message)
   return nil, errors.new("policy.invalid", nil, ("route %s: %s"):format(path, message))
@@ -103,12 +97,12 @@ end
 
 --- Whether there is a route of that name, siphon's or an operator's.
 function routes.is_known(name)
-  return is_own(name) or find(name) ~= nil
+  return lists.has(routes.names, name) or find(name) ~= nil
 end
 
 --- The route of that name, or nil and an error of code "usage" that names the nearest.
 function routes.get(name)
-  if is_own(name) then return require("siphon.routes." .. name) end
+  if lists.has(routes.names, name) then return require("siphon.routes." .. name) end
   local path = find(name)
   if path then return load_file(path) end
   return nil, errors.new("usage", nil, ("there is no route '%s'%s (routes: %s)"):format(name,

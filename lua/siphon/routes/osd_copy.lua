@@ -6,15 +6,9 @@
 
 local conditions = require "siphon.routes.conditions"
 local errors = require "siphon.errors"
+local lists = require "siphon.lists"
 local osd_options = require "siphon.osd_options"
 local units = require "siphon.units"
-
-local function has(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then return true end
-  end
-  return false
-end
 
 -- A formatted clone has data of its own key over data of its parent's: objects of both make no image.
 local function is_layered_encryption(source)
@@ -53,7 +47,7 @@ return {
   applies = function(facts)
     local applies, reason, code = conditions.check(facts, "same_cluster", "raw", "writable", "settled")
     if not applies then return false, reason, code end
-    if has(facts.source.features, "dirty-cache") then return false, "a client caches writes to the source" end
+    if lists.has(facts.source.features, "dirty-cache") then return false, "a client caches writes to the source" end
     if is_layered_encryption(facts.source) then
       return false, "the source is a clone with an encryption of its own over its parent's"
     end

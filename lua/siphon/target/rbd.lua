@@ -5,6 +5,7 @@
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local lists = require "siphon.lists"
 local place = require "siphon.target.place"
 local renaming = require "siphon.renaming"
 local specs = require "siphon.spec"
@@ -45,10 +46,7 @@ function Target:erasure_coded() return self.place:erasure_coded() end
 
 -- RADOS namespaces need no making, RBD's do.
 local function has_namespace(pool, wanted)
-  for _, name in ipairs(assert(core.rbd.namespaces(pool))) do
-    if name == wanted then return true end
-  end
-  return false
+  return lists.has(assert(core.rbd.namespaces(pool)), wanted)
 end
 
 function Target:check(facts)
