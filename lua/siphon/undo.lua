@@ -34,6 +34,15 @@ local function retry_busy(fn)
   return ok, err
 end
 
+-- Removes an image that others may have open still.
+local function remove_image(pool, name)
+  local ok, err = retry_busy(function() return core.rbd.remove(pool, name) end)
+  if not ok and err:is "EBUSY" then
+    err = errors.explain(err, err.message .. ", as a rule: see docs/operations.md for one that is not")
+  end
+  return ok, err
+end
+
 -- nil, err -> true when the error only says that there is nothing left to do.
 local function gone(ok, err, ...)
   if ok or err:is("ENOENT", ...) then return true end
@@ -124,7 +133,7 @@ actions.remove_image = {
       return nil, problem
     end
     -- Also when it cannot be opened: a half-made or half-removed image still has a name.
-    return gone(retry_busy(function() return core.rbd.remove(pool, data.image) end))
+    return gone(remove_image(pool, data.image))
   end,
 }
 
@@ -156,7 +165,7 @@ actions.remove_image_and_snapshots = {
       if not removed and not problem:is "ENOENT" then return nil, problem end
     end
     if image then image:close() end
-    return gone(retry_busy(function() return core.rbd.remove(pool, data.image) end))
+    return gone(remove_image(pool, data.image))
   end,
 }
 
@@ -290,7 +299,7 @@ actions.delete_upload = {
     local complete = #(image:snapshots() or { true }) > 0
     image:close()
     if complete then return true end
-    return gone(retry_busy(function() return core.rbd.remove(pool, data.image) end))
+    return gone(remove_image(pool, data.image))
   end,
 }
 
