@@ -9,11 +9,14 @@ local fences = {}
 
 --- The addresses that are barred now, as a set.
 function fences.standing()
+  -- `ceph` loses what does not fit into a pipe, and these can be hundreds.
+  local path = os.tmpname()
+  ceph.admin("osd blocklist ls -f json -o " .. path)
+  local file <close> = assert(io.open(path))
+  os.remove(path)
   local addresses = {}
-  -- stderr, where it says how many there are, comes along.
-  for _, entry in ipairs(json.decode(ceph.admin("osd blocklist ls -f json"):match "%b[]")) do
-    addresses[entry.addr] = true
-  end
+  -- The list of single addresses is followed by that of ranges.
+  for _, entry in ipairs(json.decode(file:read "a":match "%b[]")) do addresses[entry.addr] = true end
   return addresses
 end
 
