@@ -284,10 +284,12 @@ function jobs.work(pool, line, options)
   return execution.resume(taken)
 end
 
---- What a worker has to know of the job of that line in that pool: its state as in jobs.list, and its queue.
+--- What a worker has to know of the job of that line in that pool: its state as in jobs.list; its queue; and of an
+-- abandoned one, how many who had it died in a row.
 function jobs.look(pool, line)
   local there = records.glance(pool, line.id) or {}
-  return state_of(line, there.job, records.is_held(pool, line.id)), (there.job or line).queue
+  local died = there.holder and (there.holder.after or 0) + 1 or 0
+  return state_of(line, there.job, records.is_held(pool, line.id)), (there.job or line).queue, died
 end
 
 --- siphon.jobs.undo(id, options) -> true | nil, err

@@ -19,6 +19,7 @@ local worker = {}
 
 local POLL = 10        -- seconds between two looks, unless told otherwise
 local GRACE = 2        -- seconds for which a job has to look abandoned: one that begins does so for a moment
+local DEATHS = 5       -- of those who had a job, one after the other, after which it is left alone
 local FIRST_REST, LONGEST_REST = 1, 300 -- seconds before another look at a job that could not be taken up
 
 local OPTIONS = {
@@ -48,7 +49,7 @@ function worker.new(options)
   if not here then return nil, err end
   return setmetatable({
     options = options, here = here, concurrency = options.concurrency or 1, poll = options.poll or POLL,
-    running = {}, count = 0, turns = turns.new(), rests = {}, suspects = {}, listeners = {}, look_again = 0,
+    running = {}, count = 0, turns = turns.new(), rests = {}, suspects = {}, left = {}, listeners = {}, look_again = 0,
   }, Worker)
 end
 
@@ -108,12 +109,23 @@ end
 
 -- --- looking ---------------------------------------------------------------------------------------------------
 
+-- Leaves a job alone that kills whoever takes it, or seems to. A person may go on with it, or undo it.
+local function leave(self, id, died)
+  if self.left[id] then return end
+  self.left[id] = true
+  self:say("%s: %d processes died with it, one after the other: it is left alone; see `siphon job %s`", id, died, id)
+end
+
 -- Whether a job that is on record as running is nobody's, by two looks at it; and its queue.
 local function is_abandoned(self, pool, line)
-  local state, queue = jobs.look(pool, line)
+  local state, queue, died = jobs.look(pool, line)
   if state == "queued" then return true, queue end -- the line is behind
   if state ~= "abandoned" then
-    self.suspects[line.id] = nil
+    self.suspects[line.id], self.left[line.id] = nil, nil
+    return false
+  end
+  if died >= DEATHS then
+    leave(self, line.id, died)
     return false
   end
   local since = self.suspects[line.id] or task.now()
@@ -159,8 +171,8 @@ local function look(self)
   for _, pool in ipairs(places) do
     for _, line in ipairs(assert(index.live(pool))) do
       if not only or only[line.id] then
-        live[line.id] = line.state
         found[#found + 1] = candidate(self, pool, line)
+        live[line.id] = self.left[line.id] and "failed" or line.state
       end
     end
   end

@@ -152,6 +152,23 @@ describe("siphon worker", function()
     bed.remove(target(1))
   end)
 
+  it("leaves alone what five died with, one after the other, until a person goes on with it", function()
+    local id = submit(spec, target(1), "--route", "copy")
+    local killed = worker({}, { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" })
+    assert.equal(137, killed:wait(60).code)
+    eventually("its lease to run out", function() return shown(id).state == "abandoned" end, 60)
+    local volumes, object = bed.pool "volumes", "siphon.job." .. id
+    local holder = assert(volumes:omap_get(object, { keys = { "holder" } })).holder
+    assert(volumes:omap_set(object, { holder = (holder:gsub("}$", ',"after":4}')) }))
+    local result = worker({ "--once" }):wait(120)
+    assert.equal(0, result.code, result.err)
+    assert.matches("5 processes died with it, one after the other: it is left alone", result.err .. result.out)
+    assert.equal("abandoned", shown(id).state)
+    assert.equal(0, command.run({ "resume", id }).code)
+    assert.equal(expected, bed.md5(target(1)))
+    bed.remove(target(1))
+  end)
+
   it("does each job once, though a worker is killed twice", function()
     local COUNT = 40
     local ids = {}

@@ -78,6 +78,18 @@ describe("siphon.journal", function()
       assert.equal("lease.lost", err.code)
     end)
 
+    it("counts those who died with it in a row, until it is given back", function()
+      local function take_later(name)
+        world.now = world.now + 1000
+        local record = assert(take(simulated.pool(world, name)))
+        return record, records.glance(record.pool, ID).holder.after
+      end
+      create()
+      for i = 1, 3 do assert.equal(i, select(2, take_later("successor " .. i))) end
+      assert(take_later "one who undoes":release { state = "failed" })
+      assert.is_nil(select(2, take_later "one who tries anew"))
+    end)
+
     it("is kept by a holder whose lease ran out and whom nobody succeeded", function()
       local record = create()
       world.now = 1000

@@ -1,7 +1,7 @@
 --- The record of one job in RADOS: the omap of the object siphon.job.ID, and a lease on it.
 --
 --   job         what the job is about: request, decision, state, ...
---   holder      who has it: host, pid, user, and the addresses to fence
+--   holder      who has it: host, pid, user, the addresses to fence, and after how many who died with it in a row
 --   beat        a count that grows while the holder lives
 --   step.0001   the job's steps, each with its undo (see siphon.job)
 --   story.0001  what else happened, for people
@@ -67,6 +67,12 @@ local function open(pool, id, holder)
     pool = pool, id = id, object = object_of(id), holder = holder, held = json.encode(holder), lease = holder.lease,
     beats = 0, waiting = {},
   }, Record)
+end
+
+-- Says that it comes after that holder, who died.
+local function come_after(self, former)
+  self.holder.after = (former.after or 0) + 1
+  self.held = json.encode(self.holder)
 end
 
 function Record:lock()
@@ -287,6 +293,7 @@ local function succeed(self, connections)
   if not former then return nil, err end
   local ok, problem
   if former.holder then
+    come_after(self, former.holder)
     ok, problem = fence(former.holder, connections)
   else
     ok, problem = index.claim(self.pool, self.id)
