@@ -117,6 +117,21 @@ static int l_image_snapshot_rename(lua_State *L) {
     return await(L, op);
 }
 
+static const sph_op_type rollback_type = {.name = "rbd.snap_rollback", .run = sph_snapshot_rollback};
+
+/*** image:snapshot_rollback(name, options?) -> true | nil, err
+ * Makes the image what it was at the snapshot, its size and its object map too: what was written since is lost. Nobody
+ * else may have it open for writing. With an object map it takes as long as there are objects in either, else as the
+ * image is large; it cannot be cancelled.
+ * - progress: function(done, total)
+ * Errors: ENOENT when there is no such snapshot; EROFS through a read-only handle, or when the lock is not to be had. */
+static int l_image_snapshot_rollback(lua_State *L) {
+    sph_options_check(L, 3, "progress", NULL);
+    sph_snapshot_op *op = new_snapshot(L, &rollback_type, 3);
+    sph_op_progress_option(L, &op->op, 3);
+    return await(L, op);
+}
+
 /* --- protection ----------------------------------------------------------------------------------------- */
 
 static const sph_op_type protect_type = {.name = "rbd.snap_protect", .run = sph_snapshot_protect};
@@ -158,6 +173,7 @@ const luaL_Reg sph_image_snapshot_methods[] = {{"snapshots", l_image_snapshots},
                                                {"snapshot_remove", l_image_snapshot_remove},
                                                {"snapshot_remove_by_id", l_image_snapshot_remove_by_id},
                                                {"snapshot_rename", l_image_snapshot_rename},
+                                               {"snapshot_rollback", l_image_snapshot_rollback},
                                                {"snapshot_protect", l_image_snapshot_protect},
                                                {"snapshot_unprotect", l_image_snapshot_unprotect},
                                                {"snapshot_is_protected", l_image_snapshot_is_protected},

@@ -51,6 +51,13 @@ void sph_snapshot_rename(sph_op *op) {
     sph_ceph_check(op, rc, &place, sph_snapshot_advice(rc), "cannot rename it to %s", self->new_name);
 }
 
+void sph_snapshot_rollback(sph_op *op) {
+    sph_snapshot_op *self = (sph_snapshot_op *)op;
+    const sph_place place = place_of(self);
+    int rc = rbd_snap_rollback_with_progress(self->image->rbd, self->name, sph_image_progress, op);
+    sph_ceph_check(op, rc, &place, sph_snapshot_advice(rc), "cannot roll the image back to it");
+}
+
 /* librbd answers EBUSY to protecting what is protected and EINVAL to unprotecting what is not. Either way the
  * snapshot is as asked for. */
 void sph_snapshot_protect(sph_op *op) {

@@ -23,6 +23,7 @@ typedef struct {
 void sph_snapshot_create(sph_op *op);
 void sph_snapshot_remove(sph_op *op);
 void sph_snapshot_rename(sph_op *op);
+void sph_snapshot_rollback(sph_op *op);
 void sph_snapshot_protect(sph_op *op);
 void sph_snapshot_unprotect(sph_op *op);
 void sph_snapshot_is_protected(sph_op *op);

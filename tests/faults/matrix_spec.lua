@@ -1,6 +1,6 @@
 -- The matrix of faults.matrix. All of it takes half an hour: `make faults` (SIPHON_FAULTS=all) runs it and writes
 -- docs/faults.md. Else a part of it, another one each day: each point once, on one of the routes that have it, then
--- resumed or undone, and of those every fourth (every twelfth under a sanitizer).
+-- resumed or undone, and of those every fourth (every twelfth under a sanitizer), and all that are amid an operation.
 
 local bed = require "support.bed"
 local fences = require "support.fences"
@@ -36,7 +36,7 @@ local function some_cases(points)
   local day, cases = os.time() // 86400, {}
   for i, point in ipairs(order) do
     local list = by_point[point]
-    if (i + day) % SHARE == 0 then cases[#cases + 1] = list[(i + day) // SHARE % #list + 1] end
+    if (i + day) % SHARE == 0 or point:find "/half$" then cases[#cases + 1] = list[(i + day) // SHARE % #list + 1] end
   end
   return cases
 end
