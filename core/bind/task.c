@@ -39,8 +39,8 @@ static int l_task_scope(lua_State *L) {
 }
 
 /*** task.timeout(seconds, fn, ...) -> what fn returns | nil, err
- * A scope that is cancelled when the time is over; then the error's code is "timeout". What cannot be
- * cancelled is waited for. */
+ * A scope that is cancelled when the time is over, also in a shield; then the error's code is "timeout". What cannot
+ * be cancelled, and what shields itself within, is waited for. */
 static int l_task_timeout(lua_State *L) {
     double seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && isfinite(seconds), 1, "a number of seconds, 0 or more");

@@ -25,7 +25,7 @@ void sph_task_unref(sph_task *task) {
 }
 
 bool sph_task_is_cancelled(const sph_task *task) {
-    return task->cancelled && !task->shield;
+    return task->cancelled && (!task->shield || (task->expired && task->shield <= task->shelter));
 }
 
 const char *sph_task_status(const sph_task *task) {
@@ -176,7 +176,9 @@ sph_task *sph_task_new_in(lua_State *L, int n, sph_task *parent, bool contained)
     task->state = SPH_TASK_RUNNING;
     task->parent = parent;
     if (parent) {
-        task->shield = parent->shield ? 1 : 0;
+        task->shield = task->shelter = parent->shield ? 1 : 0;
+        task->in_shield = parent->shield > parent->shelter;
+        task->expired = parent->expired && !task->in_shield;
         task->cancelled = parent->cancelled;
     }
     sph_task **list = siblings(task);
@@ -300,7 +302,7 @@ void sph_task_cancel(sph_task *task) {
         next = child->next;
         sph_task_cancel(child);
     }
-    if (task->waiting && !task->shield && !(task->waiting->type->flags & SPH_OP_SHIELDED))
+    if (task->waiting && sph_task_is_cancelled(task) && !(task->waiting->type->flags & SPH_OP_SHIELDED))
         sph_op_cancel(task->waiting);
 }
 
@@ -409,9 +411,18 @@ int sph_task_join(lua_State *L, sph_task *task) {
     return wait_for(L, task, &join_type);
 }
 
+/* What bounds an undo has to reach it in the shield that it is in. Shields within the task hold. */
+static void expire(sph_task *task) {
+    task->expired = true;
+    for (sph_task *child = task->children; child; child = child->next)
+        if (!child->in_shield)
+            expire(child);
+}
+
 static void time_out(sph_timer *timer) {
     sph_task *task = (sph_task *)((char *)timer - offsetof(sph_task, timer));
     task->timed_out = true;
+    expire(task);
     sph_task_cancel(task);
 }
 

@@ -36,7 +36,10 @@ typedef struct sph_task {
     bool has_culprit;   /* a child's failure is kept in the userdata */
     bool observed;      /* somebody saw how it ended */
     bool main;          /* an interrupt cancels it */
-    unsigned shield;
+    unsigned shield;    /* how many shields are around what it does */
+    unsigned shelter;   /* of those, how many are from outside of it: 0 or 1 */
+    bool in_shield;     /* it was made in a shield of its parent's own */
+    bool expired; /* its own time is over, or that of a task above it: no shield from outside of that helps */
     unsigned hook_raises; /* how often the cancellation was raised while it was busy */
     atomic_bool interrupted;
     void (*on_end)(struct sph_task *task); /* or NULL: it has ended; its results, or its error, are on `co` */

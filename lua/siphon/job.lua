@@ -20,7 +20,7 @@ local undo = require "siphon.undo"
 
 local job = {}
 
-local UNDO_TIMEOUT = 120 -- seconds for one undo, when the cluster does not answer any more
+local UNDO_TIMEOUT = 600 -- seconds for one undo, when the cluster or a command does not answer any more
 
 local Job = {}
 Job.__index = Job
