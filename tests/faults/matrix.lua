@@ -21,6 +21,7 @@ matrix.ways = {
   { name = "clone_flatten", arguments = { "--route", "clone_flatten" }, target = "glance" },
   { name = "clone_flatten by mgr", arguments = { "--route", "clone_flatten", "--flatten", "mgr" }, target = "rbd" },
   { name = "instant", arguments = { "--route", "instant" }, target = "glance" },
+  { name = "instant to rbd", arguments = { "--route", "instant" }, target = "rbd" },
   { name = "clone", arguments = { "--route", "clone" }, target = "glance", keeps_snapshot = true },
   { name = "deep_copy", arguments = { "--route", "deep_copy" }, target = "rbd" },
   { name = "upload", arguments = { "--route", "upload", "--protected" }, target = "glance" },

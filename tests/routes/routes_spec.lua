@@ -104,6 +104,20 @@ describe("the route", function()
       assert_source_untouched(spec)
     end)
 
+    it("flattens an RBD image too, once it has its name", function()
+      local spec, target = volume(), "images/" .. bed.name "instant"
+      local done, events = copy(spec, target, "--route", "instant")
+      local ended = {}
+      for i, e in ipairs(events) do
+        if e.event == "step" and e.state == "done" then ended[e.step] = i end
+      end
+      assert.is_true(ended["target.publish"] < ended["target.flatten"])
+      assert.equal(0, done.bytes.through_host)
+      assert.is_nil(bed.rbd("info " .. target).parent)
+      assert.equal(bed.md5(spec), bed.md5(target))
+      assert_source_untouched(spec)
+    end)
+
     it("goes on where it was when ceph-mgr restarts meanwhile", function()
       local spec = volume { size = 256, data = { { 0, 192 } } }
       local process = command.start { "copy", spec, "glance:restart", "--json", "--pool", POOL, "--route", "instant" }

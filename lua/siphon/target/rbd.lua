@@ -98,6 +98,7 @@ function Target:register(job)
     end,
     act = function() return renaming.rename(pool, working, self.name) end,
   })
+  self.place = place.new(pool, self.name) -- where a route's `finish` finds it
 end
 
 function Target.result() return {} end
