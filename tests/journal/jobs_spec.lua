@@ -7,7 +7,9 @@ local bed = require "support.bed"
 local command = require "support.command"
 local eventually = require "support.eventually"
 local ground = require "support.ground"
+local jobs = require "siphon.jobs"
 local servers = require "support.servers"
+local actions = require("siphon.undo").actions
 
 local FIELDS = {
   "error", "holder", "id", "image_id", "queue", "route", "source", "started", "state", "target", "updated",
@@ -202,6 +204,21 @@ describe("a job's record", function()
     local result = command.run { "undo", entry.id, "--quiet" }
     assert.equal(0, result.code, result.err)
     assert.is_nil(job_of("glance:" .. name))
+  end)
+
+  it("of one whose image cannot get its former name back keeps the image, until the undo succeeds", function()
+    local target = "images/" .. name
+    local entry = cut_off("target.publish/rados.omap_set#2", target)
+    local renaming = actions.rename_image
+    local run = renaming.run
+    renaming.run = function() return nil, core.error { code = "ETIMEDOUT", message = "no answer" } end
+    local ok, err = jobs.undo(entry.id)
+    renaming.run = run
+    assert.is_nil(ok)
+    assert.matches("left behind: name of the image .*, image images/siphon%-" .. entry.id:gsub("%p", "%%%0"), err.message)
+    assert.equal("failed", job_of(target).state)
+    assert.is_true(jobs.undo(entry.id))
+    assert.is_nil(job_of(target))
   end)
 
   it("is resumed with all others that were abandoned", function()

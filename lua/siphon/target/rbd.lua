@@ -91,6 +91,7 @@ function Target:register(job)
       image_id = renaming.id_of(pool, working), image = self.name, former = working,
     } },
     untouched = { "EEXIST" },
+    holds = { "target.create", "target.clone", "target.deep_copy" },
     again = true,
     found = function(data)
       renaming.mend(pool, data.image_id, self.name, working)
