@@ -181,7 +181,7 @@ local function request_of(header, options)
   end
   local request, err = requests.new(asked, "siphon.jobs.resume")
   if not request then return nil, err end
-  request.job_id, request.record, request.resumed = header.id, header.request, true
+  request.job_id, request.record = header.id, header.request
   if not request.existing_image then request.image_id = header.image_id end
   return request
 end
@@ -222,6 +222,7 @@ local function take(pool, line, options, how)
   local found = failure
   found.job = found.job or header
   found.job.id = line.id
+  request.resumed = found.job.decision ~= nil
   local taken = job.new(request)
   replay.load(taken, found)
   taken.record, taken.journal, taken.connections = record, record, mine

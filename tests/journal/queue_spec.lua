@@ -92,6 +92,24 @@ describe("a job in the queue", function()
     bed.delete_glance_image(image)
   end)
 
+  it("gives no data to a Glance image that has some by the time it is begun", function()
+    local body = ('{"name": "%s", "disk_format": "raw", "container_format": "bare"}'):format(name)
+    local id = json.decode(command.shell(("curl -sSf -H 'Content-Type: application/json' -d '%s' %s/v2/images"):format(
+      body, bed.url))).id
+    finally(function() bed.delete_glance_image(id) end)
+    local job = submit(spec, "--existing-image", id, "--pool", "images", "--property", "ours=1")
+    command.shell(("echo theirs | curl -sSf -X PUT -H 'Content-Type: application/octet-stream' "
+      .. "-H 'X-Image-Meta-Store: fs' -T - %s/v2/images/%s/file"):format(bed.url, id))
+    local before = bed.glance_image(id)
+    assert.equal("active", before.status)
+    local failed = command.run { "worker", "--once" }
+    assert.matches("is active: only one that is queued can be given data", failed.out .. failed.err)
+    assert.equal("failed", shown(job).state)
+    assert.equal("glance.conflict", shown(job).error.code)
+    assert.same(before, bed.glance_image(id))
+    assert.equal(0, command.run({ "undo", job }).code)
+  end)
+
   it("is refused before anything is written when something is wrong with it", function()
     local cases = {
       { { spec .. "-gone", "images/x" }, 65, "there is no image" },
