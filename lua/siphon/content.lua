@@ -26,11 +26,15 @@ function content.probe(bytes)
   end
 end
 
+local function begins_as(image, size)
+  local length = math.min(ENOUGH, size)
+  return length > 0 and content.probe(assert(image:read(0, length))) or nil
+end
+
 --- The format that the source begins as; nil for none, and when this user may not read it.
 function content.of(source)
-  local length = math.min(ENOUGH, source.info.size)
-  if length == 0 or not source.info.readable then return nil end
-  return content.probe(assert(source.image:read(0, length)))
+  if not source.info.readable then return nil end
+  return begins_as(source.image, source.info.size)
 end
 
 local function refusal(facts, code, text)
@@ -39,10 +43,8 @@ local function refusal(facts, code, text)
   })
 end
 
---- Whether the source may be copied as the disk that it is: true, or nil and an error of code "source.format" or
--- "source.encrypted" that says how to have it all the same.
-function content.check(request, facts)
-  local found = facts.source.content
+-- Whether what begins as `found` may be copied.
+local function judge(request, facts, found)
   if not found or found == request.allow_format then return true end
   if found == "rbd-luks" then
     return refusal(facts, "source.encrypted", "is an encrypted clone, whose own data and its parent's have different "
@@ -59,6 +61,20 @@ function content.check(request, facts)
   end
   return refusal(facts, "source.format", ("begins with the header of a %s image: whoever looks at the copy takes it "
     .. "for one. If that is what the volume is to hold, say --allow-format %s"):format(found, found))
+end
+
+--- Whether the source may be copied as the disk that it is: true, or nil and an error of code "source.format" or
+-- "source.encrypted" that says how to have it all the same.
+function content.check(request, facts)
+  return judge(request, facts, facts.source.content)
+end
+
+--- The same of the snapshot that the job took: since the head was looked at, its guest may have written another
+-- beginning, or the holder of its lock written down what was in its cache.
+function content.check_snapshot(job)
+  if job.source.snapshot then return true end -- which is what was looked at
+  local image <close> = assert(job:open_source())
+  return judge(job.request, job.facts, begins_as(image, job.snapshot.size))
 end
 
 return content

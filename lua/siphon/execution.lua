@@ -2,6 +2,7 @@
 -- that another process began.
 
 local attempts = require "siphon.attempts"
+local content = require "siphon.content"
 local core = require "siphon.core"
 local errors = require "siphon.errors"
 local hashes = require "siphon.hashes"
@@ -142,6 +143,7 @@ local function carry_out(job)
   job.target:prepare(job)
   job.snapshot = quiesce.around(job, snapshot.secure)
   expect_same_snapshot(job)
+  assert(content.check_snapshot(job))
   job.bytes.size = job.snapshot.size
   local route = take_route(job, job.header.decision)
   snapshot.check(job)

@@ -5,6 +5,7 @@ local command = require "support.command"
 local copy = require "siphon.copy"
 local core = require "siphon.core"
 local jobs = require "siphon.jobs"
+local servers = require "support.servers"
 
 describe("a volume", function()
   local before
@@ -129,6 +130,24 @@ describe("a volume", function()
       assert.equal("freeze thaw ", said())
       local story = table.concat(order, "; ")
       assert.matches("source.freeze done; source.snapshot done; source.freeze released; route chosen", story)
+    end)
+
+    it("is looked at again at the snapshot, whatever it began with before", function()
+      local spec, name = volume()
+      local image <close> = assert(core.rbd.open(bed.pool "volumes", name, { read_only = false }))
+      local header, object = log .. ".header", "rbd_data." .. image.id .. ".0000000000000000"
+      servers.write_file(header, "QFI\xfb\0\0\0\3")
+      finally(function() os.remove(header) end)
+      local asked = options(spec, { freeze_command = ("rados -p volumes put %s --offset 0 %s"):format(object, header) })
+      local result, err = copy.copy(asked)
+      assert.is_nil(result)
+      assert.equal("source.format", err.code)
+      assert.matches("--allow-format qcow2", err.message, 1, true)
+      assert.same({}, bed.rbd("snap ls " .. spec))
+      assert.is_nil((core.rbd.open(bed.pool "volumes", (asked.target:match "/(.*)"))))
+      asked.allow_format = "qcow2"
+      assert(copy.copy(asked))
+      assert.equal(bed.md5(spec), bed.md5(asked.target))
     end)
 
     it("is thawed when the freeze fails half-way", function()
