@@ -140,8 +140,9 @@ static const sph_op_type copy_type = {.name = "rbd.osd_copy", .run = sph_osd_cop
  * result: objects (that the target has), of them whole, punched, squeezed, thin, librbd (see
  * docs/osd-copy.md), empty (looked at in vain); copied, through_host, verify_through_host (bytes); verified (objects), retries,
  * resumed_at (object), levels (this image and its parents), widest (objects at once), paused, seconds.
- * Errors: source.unprotected; source.changed: an object or the snapshot went away; verify.differs; EEXIST:
- * the target is no unfinished copy; ESTALE: it is one of another snapshot; EDQUOT, ENOSPC, EPERM. */
+ * Errors: source.unprotected; source.changed: the snapshot went away; source.map: the object map names an
+ * object that is not there; verify.differs; EEXIST: the target is no unfinished copy; ESTALE: it is one of
+ * another snapshot; EDQUOT, ENOSPC, EPERM. */
 static int l_image_osd_copy(lua_State *L) {
     lua_settop(L, 4);
     sph_options_check(L, 4, "verify", "max_in_flight", "adaptive", "max_rate", "dense", "sparse",

@@ -13,9 +13,6 @@
 /* After so many objects in a row that were whole, another one is expected. */
 #define RUN 16
 
-/* How often an operation that timed out is done again: it is idempotent, and may have landed. */
-#define TRIES 5
-
 /* --- where it comes from -------------------------------------------------------------------------------- */
 
 /* Of an object whose extents nobody tells: its sums, where these are needed anyway; else its size. */
@@ -84,7 +81,11 @@ static int find_origin(sph_carrier *w, uint64_t n, sph_origin *o) {
         }
         o->level = &source->levels[i];
         sph_osd_object_name(o->name, o->level->prefix, n);
-        int rc = probe(w, o);
+        unsigned tries = 0;
+        int rc;
+        do {
+            rc = probe(w, o);
+        } while (sph_carrier_try_again(w, rc, &tries));
         if (rc >= 0)
             return 0;
         if (rc != -ENOENT || sph_osd_list_exists(w->plan->list, i, n))
@@ -95,14 +96,6 @@ static int find_origin(sph_carrier *w, uint64_t n, sph_origin *o) {
 }
 
 /* --- by the OSDs ---------------------------------------------------------------------------------------- */
-
-static bool try_again(sph_carrier *w, int rc, unsigned *tries) {
-    if (rc != -ETIMEDOUT || ++*tries >= TRIES || sph_op_is_cancelled(w->plan->op))
-        return false;
-    atomic_fetch_add(&w->plan->tally->retries, 1);
-    sph_pace_timed_out(w->plan->pace);
-    return true;
-}
 
 static int copy_from(sph_carrier *w, const sph_origin *o, uint64_t bytes, const sph_extent_map *kept) {
     const sph_osd_plan *plan = w->plan;
@@ -115,7 +108,7 @@ static int copy_from(sph_carrier *w, const sph_origin *o, uint64_t bytes, const 
         rc = sph_copy_from(plan->target->data, o->target, o->level->data, o->name, kept);
         if (rc >= 0)
             sph_pace_took(plan->pace, SPH_PACE_WHOLE, sph_now() - began);
-    } while (try_again(w, rc, &tries));
+    } while (sph_carrier_try_again(w, rc, &tries));
     /* Which side a refusal is about cannot be told; the rights on the source were proven before. */
     if (rc < 0)
         return sph_carrier_fail(w, rc, o, rc != -ENOENT, "cannot copy to");
@@ -137,7 +130,7 @@ static int sparsify(sph_carrier *w, const sph_origin *o) {
         rc = rados_exec(plan->target->data, o->target, "rbd", "sparsify", in, sizeof in, NULL, 0);
         if (rc >= 0)
             sph_pace_took(plan->pace, SPH_PACE_PART, sph_now() - began);
-    } while (try_again(w, rc, &tries));
+    } while (sph_carrier_try_again(w, rc, &tries));
     if (rc == -EOPNOTSUPP) /* an erasure-coded pool: the zeroes stay */
         atomic_store(&plan->target->solid, true);
     return rc >= 0 || rc == -ENOENT || rc == -EOPNOTSUPP
@@ -167,60 +160,51 @@ static size_t add_data(rados_write_op_t write, const char *bytes, size_t size, u
     return sum;
 }
 
-static int submit(sph_carrier *w, const sph_origin *o, rados_write_op_t write, size_t sum) {
-    const sph_osd_plan *plan = w->plan;
-    unsigned tries = 0;
-    int rc;
-    if (!sum)
-        return 0;
-    do {
-        rc = rados_write_op_operate(write, plan->target->data, o->target, NULL, 0);
-    } while (try_again(w, rc, &tries));
-    if (rc < 0)
-        return sph_carrier_fail(w, rc, o, true, "cannot write");
-    atomic_fetch_add(&plan->tally->through_host, sum);
-    atomic_fetch_add(&plan->tally->copied, sum);
-    return 1;
-}
-
-static int write_extents(sph_carrier *w, const sph_origin *o, const char *bytes) {
+/* What one try took: librados empties an operation when it sends it, so that each try needs one of its own. */
+static int try_to_write(const sph_carrier *w, const sph_origin *o, const sph_span *spans, size_t count,
+                        const char *bytes, size_t *sum) {
     rados_write_op_t write = rados_create_write_op();
     if (!write)
-        return sph_ceph_no_memory(w->plan->op);
-    size_t sum = 0;
-    for (size_t i = 0; i < w->map.count; i++) {
-        size_t size = (size_t)w->spans[i].length;
-        sum += add_data(write, bytes, size, w->spans[i].offset);
-        bytes += size;
+        return -ENOMEM;
+    *sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        *sum += add_data(write, bytes, (size_t)spans[i].length, spans[i].offset);
+        bytes += spans[i].length;
     }
-    int rc = submit(w, o, write, sum);
+    int rc = *sum ? rados_write_op_operate(write, w->plan->target->data, o->target, NULL, 0) : 0;
     rados_release_write_op(write);
     return rc;
 }
 
-/* All extents in one read and one write. */
-static int copy_thin(sph_carrier *w, const sph_origin *o) {
-    const sph_osd_plan *plan = w->plan;
-    char *bytes = sph_carrier_buffer(w), *at = bytes;
-    if (!bytes)
-        return -ENOMEM;
-    if (!sph_pace_bytes(plan->pace, w->map.bytes))
-        return -ECANCELED;
-    double began = sph_now();
+/* Writes the bytes of these spans, one after the other, but for zeroes. 1 when there was any other, else 0. */
+static int write_spans(sph_carrier *w, const sph_origin *o, const sph_span *spans, size_t count,
+                       const char *bytes) {
+    unsigned tries = 0;
+    size_t sum;
+    int rc;
+    do {
+        rc = try_to_write(w, o, spans, count, bytes, &sum);
+    } while (sph_carrier_try_again(w, rc, &tries));
+    if (rc < 0)
+        return sph_carrier_fail(w, rc, o, true, "cannot write");
+    atomic_fetch_add(&w->plan->tally->through_host, sum);
+    atomic_fetch_add(&w->plan->tally->copied, sum);
+    return sum > 0;
+}
+
+/* All extents in one read. */
+static int try_to_read(const sph_carrier *w, const sph_origin *o, char *bytes) {
+    size_t got[SPH_CARRY_SPANS] = {0};
+    int each[SPH_CARRY_SPANS] = {0};
     rados_read_op_t read = rados_create_read_op();
     if (!read)
-        return sph_ceph_no_memory(plan->op);
-    size_t got[SPH_CARRY_SPANS];
-    int each[SPH_CARRY_SPANS], rc;
+        return -ENOMEM;
+    char *at = bytes;
     for (size_t i = 0; i < w->map.count; i++) {
-        size_t size = (size_t)w->spans[i].length;
-        rados_read_op_read(read, w->spans[i].offset, size, at, &got[i], &each[i]);
-        at += size;
+        rados_read_op_read(read, w->spans[i].offset, (size_t)w->spans[i].length, at, &got[i], &each[i]);
+        at += w->spans[i].length;
     }
-    unsigned tries = 0;
-    do {
-        rc = rados_read_op_operate(read, o->level->data, o->name, 0);
-    } while (try_again(w, rc, &tries));
+    int rc = rados_read_op_operate(read, o->level->data, o->name, 0);
     rados_release_read_op(read);
     at = bytes;
     for (size_t i = 0; i < w->map.count && rc >= 0; i++) {
@@ -230,10 +214,26 @@ static int copy_thin(sph_carrier *w, const sph_origin *o) {
             memset(at + got[i], 0, size - got[i]); /* the object ends within its last extent */
         at += size;
     }
+    return rc;
+}
+
+static int copy_thin(sph_carrier *w, const sph_origin *o) {
+    const sph_osd_plan *plan = w->plan;
+    char *bytes = sph_carrier_buffer(w);
+    if (!bytes)
+        return -ENOMEM;
+    if (!sph_pace_bytes(plan->pace, w->map.bytes))
+        return -ECANCELED;
+    double began = sph_now();
+    unsigned tries = 0;
+    int rc;
+    do {
+        rc = try_to_read(w, o, bytes);
+    } while (sph_carrier_try_again(w, rc, &tries));
     if (rc < 0)
         return sph_carrier_fail(w, rc, o, false, "cannot read");
     atomic_fetch_add(&plan->tally->through_host, w->map.bytes);
-    rc = write_extents(w, o, bytes);
+    rc = write_spans(w, o, w->spans, w->map.count, bytes);
     sph_pace_took(plan->pace, SPH_PACE_PART, sph_now() - began);
     return rc;
 }
@@ -253,11 +253,7 @@ static int copy_librbd(sph_carrier *w, const sph_origin *o) {
         if (rc < 0)
             return sph_carrier_fail(w, rc, o, false, "cannot read through librbd");
         atomic_fetch_add(&plan->tally->through_host, part);
-        rados_write_op_t write = rados_create_write_op();
-        if (!write)
-            return sph_ceph_no_memory(plan->op);
-        rc = submit(w, o, write, add_data(write, bytes, part, offset));
-        rados_release_write_op(write);
+        rc = write_spans(w, o, &(sph_span){.offset = offset, .length = part}, 1, bytes);
         if (rc < 0)
             return rc;
         made |= rc > 0;
@@ -329,7 +325,11 @@ static int copy(sph_carrier *w, const sph_origin *o, sph_osd_way way) {
 static int is_present(sph_carrier *w, const sph_origin *o) {
     uint64_t size;
     time_t mtime;
-    int rc = rados_stat(w->plan->target->data, o->target, &size, &mtime);
+    unsigned tries = 0;
+    int rc;
+    do {
+        rc = rados_stat(w->plan->target->data, o->target, &size, &mtime);
+    } while (sph_carrier_try_again(w, rc, &tries));
     if (rc == -ENOENT)
         return 0;
     return rc < 0 ? sph_carrier_fail(w, rc, o, true, "cannot look at") : 1;
@@ -346,7 +346,7 @@ int sph_osd_carry(sph_carrier *w, uint64_t n) {
         plan->verify == SPH_VERIFY_CHECKSUM && o.level && !o.summed && (!o.mapped || w->map.count);
     sph_osd_way way = choose(w, &o);
     if (take_sums && way == SPH_WAY_WHOLE) {
-        rc = sph_sums_take(o.level->data, o.name, plan->target->layout.object_size, w->map.end, &w->from);
+        rc = sph_carrier_sums(w, o.level->data, o.name, w->map.end, &w->from);
         if (rc < 0 || w->from.absent)
             return sph_carrier_fail(w, rc < 0 ? rc : -ENOENT, &o, false, "cannot ask for the checksums of");
         o.summed = true;

@@ -82,6 +82,11 @@ typedef struct {
     char name[SPH_OBJECT_NAME], target[SPH_OBJECT_NAME];
 } sph_origin;
 
+/* Whether what ended with rc timed out and is to be done again: that is harmless, also when it has landed. */
+bool sph_carrier_try_again(sph_carrier *carrier, int rc, unsigned *tries);
+/* The sums of an object, as sph_sums_take has them, tried again. */
+int sph_carrier_sums(sph_carrier *carrier, rados_ioctx_t io, const char *name, uint64_t expected,
+                     sph_sums *sums);
 char *sph_carrier_buffer(sph_carrier *carrier); /* NULL after op failed */
 /* Bytes of the source's object; zeroes where it has none. 0 or a negative errno. */
 int sph_origin_read(sph_carrier *carrier, const sph_origin *origin, uint64_t offset, size_t size,

@@ -8,10 +8,41 @@
 #include <errno.h>
 #include <string.h>
 
+/* How often an operation that timed out is done at most. */
+#define TRIES 5
+
+bool sph_carrier_try_again(sph_carrier *w, int rc, unsigned *tries) {
+    if (rc != -ETIMEDOUT || ++*tries >= TRIES || sph_op_is_cancelled(w->plan->op))
+        return false;
+    atomic_fetch_add(&w->plan->tally->retries, 1);
+    sph_pace_timed_out(w->plan->pace);
+    return true;
+}
+
+int sph_carrier_sums(sph_carrier *w, rados_ioctx_t io, const char *name, uint64_t expected, sph_sums *sums) {
+    unsigned tries = 0;
+    int rc;
+    do {
+        rc = sph_sums_take(io, name, w->plan->target->layout.object_size, expected, sums);
+    } while (sph_carrier_try_again(w, rc, &tries));
+    return rc;
+}
+
 char *sph_carrier_buffer(sph_carrier *w) {
     if (!w->buffer && !(w->buffer = sph_alloc(SPH_CARRY_BUFFER)))
         sph_ceph_no_memory(w->plan->op);
     return w->buffer;
+}
+
+/* A listed object is not there. librbd marks an object in the map before it first writes to it, and a client may have
+ * died in between; or the snapshot is gone. What it is shows in the snapshot, and it is never taken for a hole. */
+static int is_missing(sph_carrier *w, const sph_place *place) {
+    if (sph_osd_source_check(w->plan->op, w->plan->source) < 0)
+        return -ESTALE;
+    return sph_ceph_fail(
+        w->plan->op, "source.map", ENOENT, place,
+        "the object map names an object that is not there, as after a client that died over its first "
+        "write: another route does without the map, and `rbd object-map rebuild` mends it");
 }
 
 int sph_carrier_fail(sph_carrier *w, int rc, const sph_origin *o, bool target, const char *what) {
@@ -21,16 +52,20 @@ int sph_carrier_fail(sph_carrier *w, int rc, const sph_origin *o, bool target, c
     if (target)
         place = (sph_place){.pool = plan->target->pool, .image = plan->target->name, .object = o->target};
     if (rc == -ENOENT && !target)
-        return sph_ceph_fail(plan->op, "source.changed", ENOENT, &place,
-                             "an object that has to be there is gone: was the snapshot removed?");
+        return is_missing(w, &place);
     return sph_ceph_check(plan->op, rc, &place, NULL, "%s %s", what,
                           *place.object ? place.object : "an object");
 }
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
-static int read_object(rados_ioctx_t io, const char *name, uint64_t offset, size_t size, char *bytes) {
-    int rc = rados_read(io, name, bytes, size, offset);
+static int read_object(sph_carrier *w, rados_ioctx_t io, const char *name, uint64_t offset, size_t size,
+                       char *bytes) {
+    unsigned tries = 0;
+    int rc;
+    do {
+        rc = rados_read(io, name, bytes, size, offset);
+    } while (sph_carrier_try_again(w, rc, &tries));
     if (rc == -ENOENT)
         rc = 0;
     if (rc >= 0)
@@ -62,10 +97,16 @@ static int read_librbd(const sph_osd_source *source, uint64_t n, uint64_t offset
 }
 
 int sph_origin_read(sph_carrier *w, const sph_origin *o, uint64_t offset, size_t size, char *bytes) {
-    if (o->librbd)
-        return read_librbd(w->plan->source, o->n, offset, size, bytes);
+    unsigned tries = 0;
+    int rc;
+    if (o->librbd) {
+        do {
+            rc = read_librbd(w->plan->source, o->n, offset, size, bytes);
+        } while (sph_carrier_try_again(w, rc, &tries));
+        return rc;
+    }
     if (o->level)
-        return read_object(o->level->data, o->name, offset, size, bytes);
+        return read_object(w, o->level->data, o->name, offset, size, bytes);
     memset(bytes, 0, size);
     return 0;
 }
@@ -93,7 +134,7 @@ static int compare_bytes(sph_carrier *w, const sph_origin *o, uint64_t offset, u
         int rc = sph_origin_read(w, o, offset, size, ours);
         if (rc < 0)
             return sph_carrier_fail(w, rc, o, false, "cannot read");
-        rc = read_object(w->plan->target->data, o->target, offset, size, theirs);
+        rc = read_object(w, w->plan->target->data, o->target, offset, size, theirs);
         if (rc < 0)
             return sph_carrier_fail(w, rc, o, true, "cannot read");
         atomic_fetch_add(&w->plan->tally->verify_through_host, 2 * size);
@@ -110,7 +151,7 @@ int sph_osd_compare(sph_carrier *w, const sph_origin *o, bool *present) {
     uint64_t object_size = plan->target->layout.object_size;
     double began = sph_now();
     uint64_t expected = o->summed ? w->from.size : o->mapped ? w->map.end : object_size;
-    int rc = sph_sums_take(plan->target->data, o->target, object_size, expected, &w->to);
+    int rc = sph_carrier_sums(w, plan->target->data, o->target, expected, &w->to);
     if (rc < 0)
         return sph_carrier_fail(w, rc, o, true, "cannot ask for the checksums of");
     *present = !w->to.absent;
@@ -120,7 +161,7 @@ int sph_osd_compare(sph_carrier *w, const sph_origin *o, bool *present) {
     if (!o->level) {
         w->from = (sph_sums){.absent = true, .chunk = w->to.chunk};
     } else if (!o->summed) {
-        rc = sph_sums_take(o->level->data, o->name, object_size, w->to.size, &w->from);
+        rc = sph_carrier_sums(w, o->level->data, o->name, w->to.size, &w->from);
         if (rc < 0)
             return sph_carrier_fail(w, rc, o, false, "cannot ask for the checksums of");
     }

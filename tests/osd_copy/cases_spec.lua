@@ -289,6 +289,19 @@ describe("a copy by the OSDs", function()
     assert.same({}, other:objects { prefix = prefix })
   end)
 
+  it("does not take an object for a hole that the map names and nobody has", function()
+    local name = image { data = { [0] = mebibytes(8) }, protected = false }
+    local head <close> = assert(rbd.open(main, name, { read_only = false }))
+    assert(main:remove(head:info().block_name_prefix .. ".0000000000000001"))
+    assert(head:snapshot_remove "it")
+    assert(head:snapshot_create "it")
+    assert(head:snapshot_protect "it")
+    local source <close> = at_snapshot(name)
+    local target = assert(target_of(source))
+    local err = ceph.fails("source.map", source:osd_copy(other, target))
+    assert.matches("rbd object-map rebuild", err.message, 1, true)
+  end)
+
   it("does not trust a snapshot that was removed meanwhile", function()
     local name = image { data = { [0] = mebibytes(24) } }
     local source <close> = at_snapshot(name)

@@ -58,6 +58,39 @@ describe("a copy by the OSDs, while", function()
     assert_identical(name, copy, copying:join())
   end)
 
+  it("an OSD hangs for longer than an operation may take, tries again what goes through this host", function()
+    local name, copy = here:expect(pool, ceph.name "source"), here:expect(other, ceph.name "copy")
+    assert(rbd.create(pool, name, { size = 256 * MIB, features = world.FEATURES }))
+    do
+      local image <close> = assert(rbd.open(pool, name, { read_only = false }))
+      for i = 0, 63 do
+        for k = 0, 3 do assert(image:write(i * 4 * MIB + k * MIB, ceph.noise(4096, 4 * i + k))) end
+      end
+      assert(image:snapshot_create "it")
+      assert(image:snapshot_protect "it")
+    end
+    local cluster <close> = assert(core.rados.connect { id = here.id, keyring = here.keyring, op_timeout = 1 })
+    local from <close> = assert(cluster:pool(here.main))
+    local to <close> = assert(cluster:pool(here.other))
+    local source <close> = assert(rbd.open(from, name, { snapshot = "it" }))
+    assert(source:osd_create(to, copy, { features = world.FEATURES }))
+    local pid = ceph.run("cat " .. os.getenv "TESTBED_DIR" .. "/run/osd.1.pid")
+    local hung
+    local result = assert(source:osd_copy(to, copy, { max_rate = 256 << 10, verify = "none", max_in_flight = 8,
+      progress = function()
+        if hung then return end
+        hung = task.spawn(function()
+          ceph.run("kill -STOP " .. pid)
+          task.sleep(2.5)
+          ceph.run("kill -CONT " .. pid)
+        end)
+      end }))
+    hung:join()
+    assert.equal(64, result.thin)
+    assert.is_true(result.retries > 0)
+    assert.is_nil(here:faults(world.spec(pool, name) .. "@it", world.spec(other, copy), nil))
+  end)
+
   describe("an OSD is nearly full,", function()
     local function wait_for_health(wanted)
       for _ = 1, 120 do

@@ -18,7 +18,7 @@ local BY_CODE = {
     "ENOENT", "EEXIST", "EINVAL", "EFBIG",
     "target.is_source", "source.empty", "source.changed", "source.format", "source.encrypted", "cluster.unknown",
     "verify.size", "verify.parent", "verify.metadata", "verify.seal", "verify.store", "verify.hash", "verify.differs",
-    "source.unprotected", "source.non_primary",
+    "source.unprotected", "source.non_primary", "source.map",
     "policy.not_found", "policy.syntax", "policy.failed", "policy.limit", "policy.invalid", "policy.no_route",
     "glance.bad_request", "glance.not_found", "glance.conflict", "glance.gone", "glance.unsupported",
     "glance.failed", "cinder.not_found", "script.syntax", "report.write", "job.not_found", "job.over", "job.resume",

@@ -42,7 +42,7 @@ end
 return {
   summary = "the OSDs copy the objects among themselves",
 
-  unsuitable = { "EPERM", "EACCES", "EOPNOTSUPP", "ENOSYS" },
+  unsuitable = { "EPERM", "EACCES", "EOPNOTSUPP", "ENOSYS", "source.map" },
 
   applies = function(facts)
     local applies, reason, code = conditions.check(facts, "same_cluster", "raw", "writable", "settled")
