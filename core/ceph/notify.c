@@ -5,6 +5,7 @@
 #include "engine/memory.h"
 
 #include <errno.h>
+#include <math.h>
 
 void sph_notify_send(sph_op *op) {
     sph_notify_op *self = (sph_notify_op *)op;
@@ -13,8 +14,9 @@ void sph_notify_send(sph_op *op) {
     size_t size = 0, answers = 0, silent = 0;
     struct notify_ack_t *acks = NULL;
     struct notify_timeout_t *timeouts = NULL;
-    int rc =
-        rados_notify2(self->pool->io, self->name, "", 0, (uint64_t)(self->timeout * 1000), &reply, &size);
+    /* librados cuts it down to whole seconds, and the OSD takes 0 for its own 30. */
+    uint64_t milliseconds = (uint64_t)ceil(self->timeout) * 1000;
+    int rc = rados_notify2(self->pool->io, self->name, "", 0, milliseconds, &reply, &size);
     if (rc == -ETIMEDOUT) /* somebody was silent; the reply tells who was not */
         rc = 0;
     if (rc >= 0 && size)

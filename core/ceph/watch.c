@@ -103,7 +103,7 @@ static void release_again(sph_op *op) {
     watch->failure = NULL;
     watch->heard = true;
     tell(watch);
-    if (atomic_load(&watch->lost))
+    if (atomic_load(&watch->lost) && watch->object.refs) /* else it is being closed */
         post(watch);
 }
 
