@@ -100,11 +100,17 @@ describe("siphon copy to RBD", function()
   it("copies a volume in use as of the moment it began", function()
     local source, name = volume()
     local core = require "siphon.core"
-    local writer <close> = assert(core.rbd.open(bed.pool "volumes", name, { read_only = false }))
+    local cluster <close> = assert(core.rados.connect {
+      options = { rbd_cache = "true", rbd_cache_policy = "writeback", rbd_cache_max_dirty_age = "600" },
+    })
+    local pool <close> = assert(cluster:pool "volumes")
+    local writer <close> = assert(core.rbd.open(pool, name, { read_only = false }))
     -- librbd writes through its cache until the first flush; what comes after is in the memory of this client alone.
     assert(writer:write(0, "clean"))
     assert(writer:flush())
     assert(writer:write(0, ("dirty"):rep(1000)))
+    local object = writer:info().block_name_prefix .. ".0000000000000000"
+    assert.equal("clean", assert(bed.pool("volumes"):read(object, { length = 5 })))
     local target = "volumes/" .. bed.name "copy"
     copy(source, target)
     local copied <close> = assert(core.rbd.open(bed.pool "volumes", (target:match "/(.*)")))
