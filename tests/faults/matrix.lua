@@ -7,6 +7,7 @@ local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local watches = require "support.watches"
 
 local matrix = {}
 
@@ -115,10 +116,25 @@ local function glance_status(id)
   return response.status == 200 and json.decode(response.body).status or nil
 end
 
--- Notes the ids of the RBD images that the copy has now, which its objects are named by, and who made them: under
--- the name that it is to have, and under the one that it has until then.
+-- The names that the copy's image can have: the one that it is to have, and the one that it has until then.
+function Trial:names(job)
+  return { self.image:match "/(.*)", job and "siphon-" .. job }
+end
+
+-- Resumes or undoes the job as another process; once more when the OSD keeps the watch of the dead one.
+function Trial:follow(what, job)
+  local words = { command.program, what, job, "--quiet" }
+  local result = run(words)
+  if result.code == 0 or not result.errors:find "left behind: image" then return result end
+  for _, name in ipairs(self:names(job)) do
+    if watches.drop_dead(bed.pool "images", name) then return run(words) end
+  end
+  return result
+end
+
+-- Notes the ids of the RBD images that the copy has now, which its objects are named by, and who made them.
 function Trial:note(made, who, job)
-  for _, name in ipairs { self.image:match "/(.*)", job and "siphon-" .. job } do
+  for _, name in ipairs(self:names(job)) do
     local image <close> = core.rbd.open(bed.pool "images", name)
     if image and not made[image.id] then made[image.id] = who end
   end
@@ -205,7 +221,7 @@ function matrix.try(way, point, what)
   else
     local id = trial:job()
     trial:note(made, "the dead", id)
-    local after = id and run { command.program, what, id, "--quiet" }
+    local after = id and trial:follow(what, id)
     if after and after.code ~= 0 and after.errors:find "is done: nothing of it is left" then
       problem = trial:check_copy(matrix.expected)
     elseif after and after.code ~= 0 then

@@ -1,10 +1,10 @@
 -- Many copies from a file, on the real bed.
 
-local core = require "siphon.core"
 local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local eventually = require "support.eventually"
 local ground = require "support.ground"
 
 describe("siphon batch", function()
@@ -104,12 +104,10 @@ describe("siphon batch", function()
   end)
 
   it("undoes what runs, and takes the rest out, when it is interrupted", function()
-    local text = json.encode { source = spec, target = target(1), freeze_command = "sleep 60", thaw_command = "true" }
+    local text = json.encode { source = spec, target = target(1), priority = 1, freeze_command = "sleep 600",
+      thaw_command = "true" }
     local process = command.start { "batch", "--concurrency", "1", file(text .. "\n" .. line(target(2))) }
-    for _ = 1, 200 do
-      if command.run({ "jobs" }).out:find "running" then break end
-      core.task.sleep(0.1)
-    end
+    eventually("a job that runs", function() return command.run({ "jobs" }).out:find "running" end, 60)
     process:signal "INT"
     local result = process:wait(60)
     assert.equal(130, result.code, result.err)

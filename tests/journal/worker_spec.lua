@@ -65,13 +65,10 @@ describe("siphon worker", function()
   end)
 
   it("is woken by who submits, and does several at once", function()
-    local process = worker({ "--concurrency", "2", "--poll", "60" })
+    local process = worker({ "--concurrency", "2", "--poll", "3600" })
     process:wait_for "2 at once"
-    core.task.sleep(0.5)
-    local began = core.task.now()
     for i = 1, 2 do submit(spec, target(i)) end
-    process:wait_for("is complete.*is complete", 30)
-    assert.is_true(core.task.now() - began < 30)
+    process:wait_for("is complete.*is complete", 120)
     process:signal "TERM"
     local result = process:wait(30)
     assert.equal(0, result.code, result.err)

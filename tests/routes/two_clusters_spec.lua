@@ -76,6 +76,7 @@ describe("two clusters", function()
       local process = command.start({ "copy", spec, target, "--quiet", "--route", "copy", "--target-conf",
         away .. "/client/ceph.conf", "--target-id", "siphon" },
         { env = { SIPHON_FAULT = verb .. " target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
+      if verb == "stop" then process:wait_until_stopped() end -- one that begins looks abandoned for a moment
       for _ = 1, 300 do
         for line in command.run({ "jobs", "--json" }).out:gmatch "[^\n]+" do
           local entry = json.decode(line)
