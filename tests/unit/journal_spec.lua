@@ -133,6 +133,19 @@ describe("siphon.journal", function()
       assert.equal(400, keys)
     end)
 
+    it("that took long is kept in the history when those that began after it ended before", function()
+      local record = create()
+      for i = 1, 210 do
+        assert(index.finish(pool, ("20260131-130000-%06x"):format(i), { state = "done", ended = i }, {}))
+      end
+      assert(record:finish({ state = "done", ended = 211 }, { { time = 211, text = "done" } }))
+      assert.is_true(select(2, index.find(pool, ID)))
+      assert.equal("done", index.story(pool, ID)[1].text)
+      assert.equal(200, #index.history(pool))
+      assert.is_nil(index.find(pool, "20260131-130000-00000b"))
+      assert.equal("done", index.find(pool, "20260131-130000-00000c").state)
+    end)
+
     it("whose end was cut off is put away by the next who comes", function()
       create()
       assert(index.add(pool, ID, { state = "done" }))

@@ -101,11 +101,19 @@ function index.find(pool, id)
   return line, err or line and true or nil
 end
 
--- The oldest lines beyond what is kept. Two who prune at once remove the same ones.
+local function ended_before(a, b)
+  local a_ended, b_ended = a.ended or 0, b.ended or 0
+  if a_ended ~= b_ended then return a_ended < b_ended end
+  return a.id < b.id
+end
+
+-- The lines beyond what is kept: of those that ended first, not of those that began first, or a long job would be
+-- forgotten as soon as it is over. Two who prune at once remove the same ones.
 local function prune(pool)
-  local history = index.history(pool)
+  local history = index.history(pool) or {}
+  table.sort(history, ended_before)
   local keys = {}
-  for i = 1, #(history or {}) - HISTORY do
+  for i = 1, #history - HISTORY do
     table.move({ DONE .. history[i].id, TOLD .. history[i].id }, 1, 2, #keys + 1, keys)
   end
   if #keys > 0 then pool:omap_remove(index.OBJECT, keys) end
