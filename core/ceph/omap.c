@@ -119,6 +119,8 @@ void sph_omap_change(sph_op *op) {
         rados_write_op_create(write, LIBRADOS_CREATE_EXCLUSIVE, NULL);
     else if (self->must_exist)
         rados_write_op_assert_exists(write);
+    else /* first of all, since the OSDs compare nothing with what an absent object would have */
+        rados_write_op_create(write, LIBRADOS_CREATE_IDEMPOTENT, NULL);
     for (size_t i = 0; i < self->expect.count; i++)
         rados_write_op_omap_cmp2(write, self->expect.keys[i], LIBRADOS_CMPXATTR_OP_EQ, self->expect.values[i],
                                  self->expect.key_sizes[i], self->expect.value_sizes[i], NULL);
