@@ -81,12 +81,15 @@ end
 function queue.put(entry, here)
   local asking, err = job_of(entry, here)
   if not asking then return nil, err end
-  local id = job.new_id()
-  local pool, line = journals.enqueue(asking, id, {
-    version = 1, id = id, state = "queued", source = tostring(entry.request.source),
-    target = tostring(entry.request.target), image_id = entry.request.image_id, started = core.system.time(),
-    request = entry.record, queue = entry.queue,
-  })
+  local id, pool, line
+  repeat -- of the many that are submitted within a second, two may draw the same id
+    id = job.new_id()
+    pool, line = journals.enqueue(asking, id, {
+      version = 1, id = id, state = "queued", source = tostring(entry.request.source),
+      target = tostring(entry.request.target), image_id = entry.request.image_id, started = core.system.time(),
+      request = entry.record, queue = entry.queue,
+    })
+  until pool or not line:is "rados.conflict"
   if not pool then return nil, line end
   return id, pool, line
 end

@@ -5,6 +5,7 @@
 local core = require "siphon.core"
 local index = require "siphon.journal.index"
 local jobs = require "siphon.job"
+local queue = require "siphon.queue"
 local records = require "siphon.journal.record"
 local replay = require "siphon.replay"
 local simulated = require "support.simulated_pool"
@@ -41,6 +42,19 @@ describe("siphon.journal", function()
       create()
       assert.equal(ID, index.live(pool)[1].id)
       assert.equal("running", index.find(pool, ID).state)
+    end)
+
+    it("is not made under the id of another job, whether that is over or not", function()
+      local there = create()
+      for _ = 1, 2 do
+        local record, err = records.create(other, ID, { id = ID, state = "running", source = "another" }, {})
+        assert.is_nil(record)
+        assert.equal("rados.conflict", err.code)
+        assert.matches("another job has the id " .. ID, err.message, 1, true)
+        assert.equal("s", index.find(pool, ID).source)
+        if there then assert(there:finish({ state = "done", source = "s" }, {})) end
+        there = nil
+      end
     end)
 
     it("is not left half-made when it cannot be written", function()
@@ -148,7 +162,7 @@ describe("siphon.journal", function()
 
     it("whose end was cut off is put away by the next who comes", function()
       create()
-      assert(index.add(pool, ID, { state = "done" }))
+      assert(index.replace(pool, ID, index.text(pool, ID), { state = "done" }))
       index.settle(other)
       assert.same({}, index.live(pool))
       assert.equal("done", index.history(pool)[1].state)
@@ -176,6 +190,18 @@ describe("siphon.journal", function()
       assert.equal("queued", line.state)
       assert.same({ source = "s" }, line.request)
       assert.is_nil(world.objects["siphon.job." .. ID])
+    end)
+
+    it("gives a job another id when the one that it drew is another job's", function()
+      local real, drawn = jobs.new_id, { ID, ID, "20260131-120000-fedcba" }
+      finally(function() jobs.new_id = real end)
+      function jobs.new_id() return table.remove(drawn, 1) end
+      local id, place = queue.put({ request = { source = { pool = "pool" }, target = { kind = "glance" } }, record = {},
+        queue = {} }, { pool = function() return pool end })
+      assert.equal("20260131-120000-fedcba", id)
+      assert.equal(pool, place)
+      assert.equal("s", index.find(pool, ID).source)
+      assert.equal("queued", index.find(pool, id).state)
     end)
 
     it("gives a job to one, in whatever order two ask", function()

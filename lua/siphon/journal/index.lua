@@ -23,9 +23,12 @@ function index.is_final(state)
   return FINAL[state] or false
 end
 
---- Lists a job; line: plain data.
+--- Lists a job; line: plain data. An error of code "rados.conflict" when another one has that id, or had it.
 function index.add(pool, id, line)
-  return pool:omap_set(index.OBJECT, { [LIVE .. id] = json.encode(line) })
+  local ok, err = pool:omap_set(index.OBJECT, { [LIVE .. id] = json.encode(line) },
+    { expect = { [LIVE .. id] = "", [DONE .. id] = "" } })
+  if ok or not err:is "rados.conflict" then return ok, err end
+  return nil, errors.explain(err, ("another job has the id %s already: try again, and it gets a new one"):format(id))
 end
 
 --- Puts another line in the place of the one with this text, if it still has it; an error of code "rados.conflict"
