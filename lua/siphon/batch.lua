@@ -112,27 +112,30 @@ end
 
 -- --- waiting ---------------------------------------------------------------------------------------------------
 
--- One that is over, or failed.
+-- What became of one, as a job of siphon.jobs.list, and whether it is over, or failed.
 local function outcome(entry)
-  local line, over = index.find(entry.pool, entry.id)
-  if not line then
-    -- More ended since the last look than the history keeps.
-    return not over and { id = entry.id, state = "gone", source = tostring(entry.request.source),
-      target = tostring(entry.request.target) } or nil
+  local line, err = index.find(entry.pool, entry.id)
+  if line then
+    local job = jobs.describe(entry.pool, line)
+    return job, index.is_final(job.state) or job.state == "failed"
   end
-  local ended = over == true or index.is_final(line.state) or line.state == "failed"
-  return ended and jobs.describe(entry.pool, line) or nil
+  -- Without an error, more ended since the last look than the history keeps.
+  return { id = entry.id, state = err and "unknown" or "gone", source = tostring(entry.request.source),
+    target = tostring(entry.request.target), error = err and errors.plain(err) or nil }, not err
 end
 
 --- Calls tell(job), with a job as siphon.jobs.list gives it, for each that is over, or failed, and was not told yet.
--- told: { [id] = true }; live: { [id] = state } of those that the index has as not over.
+-- told: { [id] = true }; live: { [id] = state } as a worker tells it that looked; nil when nobody will look again: then
+-- every job is told, whatever has become of it.
 function batch.tell(put, told, live, tell)
   for _, entry in ipairs(put) do
-    local state = live[entry.id]
-    local job = not told[entry.id] and (not state or state == "failed") and outcome(entry)
-    if job then
-      told[entry.id] = true
-      tell(job)
+    local state = live and live[entry.id]
+    if not told[entry.id] and (not state or state == "failed") then
+      local job, over = outcome(entry)
+      if over or state == "failed" or not live then
+        told[entry.id] = true
+        tell(job)
+      end
     end
   end
 end

@@ -38,11 +38,12 @@ Worker.__index = Worker
 --   max_in_flight  objects at once of each job
 --   poll           seconds between two looks (default: 10)
 --   once           end when there is nothing to do just now
---   only           { [id] = true }: these jobs and no others; end when all of them are over, or failed
+--   only           { [id] = true }: these jobs and no others; end when all of them are over, failed or left alone
 --   sink           function(id): makes the function that gets the events of that job
 --   say            function(text), for the log
 --   ready          function(): it can take jobs from now on
---   looked         function(live): it looked at the queue just now; live: { [id] = state as far as the lines tell }
+--   looked         function(live): it looked at the queue just now; live: { [id] = state as far as it knows } of those
+--                  that are not over; "failed" also of one that it leaves alone
 function worker.new(options)
   errors.check_options("siphon.worker", options, OPTIONS)
   local here, err = connections.home(options.caller)
@@ -121,7 +122,7 @@ local function is_abandoned(self, pool, line)
   local state, queue, died = jobs.look(pool, line)
   if state == "queued" then return true, queue end -- the line is behind
   if state ~= "abandoned" then
-    self.suspects[line.id], self.left[line.id] = nil, nil
+    self.suspects[line.id], self.left[line.id] = nil, state == "failed" or nil -- the line may be behind here too
     return false
   end
   if died >= DEATHS then
@@ -172,7 +173,7 @@ local function look(self)
     for _, line in ipairs(assert(index.live(pool))) do
       if not only or only[line.id] then
         found[#found + 1] = candidate(self, pool, line)
-        live[line.id] = self.left[line.id] and "failed" or line.state
+        if not index.is_final(line.state) then live[line.id] = self.left[line.id] and "failed" or line.state end
       end
     end
   end

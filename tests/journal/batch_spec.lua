@@ -6,6 +6,7 @@ local bed = require "support.bed"
 local command = require "support.command"
 local eventually = require "support.eventually"
 local ground = require "support.ground"
+local servers = require "support.servers"
 
 describe("siphon batch", function()
   local here, spec, name, expected, path
@@ -66,6 +67,29 @@ describe("siphon batch", function()
     assert.equal(1, last.failed)
     for id in command.run({ "jobs" }).out:gmatch "[%d]+%-%d+%-%x+" do command.run { "undo", id } end
     for i = 1, 2 do bed.remove(target(i)) end
+  end)
+
+  it("ends when one failed and left something behind, and says so", function()
+    local id = "6c2f1f6e-0d0b-4c58-9d0a-3f0c5f3a7a11"
+    local server = servers.start()
+    local path_of_image = "/v2/images/" .. id
+    server:script {
+      ["GET /v2/images"] = { { status = 200, body = { images = {} } } },
+      ["POST /v2/images"] = { { status = 201, body = { id = id, status = "queued" } } },
+      ["GET " .. path_of_image] = { { status = 404 }, { status = 200, body = { id = id, status = "queued" } } },
+      ["DELETE " .. path_of_image] = { { status = 409, body = "in use" } },
+    }
+    local env = { OS_ENDPOINT = server.url, OS_AUTH_TYPE = "none" }
+    local result = command.run({ "batch", "--pool", "images", file(json.encode { source = spec, target = "glance:" .. name,
+      image_id = id, freeze_command = "false", thaw_command = "true" }) }, { env = env })
+    assert.is_true(result.code ~= 0)
+    local job = result.out:match "failed  (%S+)"
+    assert.matches("0 done, 1 not", result.out)
+    assert.matches("left as it is: Glance record", command.run({ "job", job }).out)
+    server:script { ["DELETE " .. path_of_image] = { { status = 204 } } }
+    local undone = command.run({ "undo", job, "--quiet" }, { env = env })
+    server:stop()
+    assert.equal(0, undone.code, undone.err)
   end)
 
   it("names the line that is wrong before anything is submitted", function()

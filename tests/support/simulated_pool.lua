@@ -117,6 +117,15 @@ function Pool:lockers(name, lock)
   return held and { { client = held.client } } or {}
 end
 
+function Pool:object_stat(name)
+  if not enter(self) then return refuse "ESHUTDOWN" end
+  if not object_of(self, name) then return refuse "ENOENT" end
+  return { size = 0, mtime = self.world.now }
+end
+
+-- A word never comes.
+function Pool.watch() return nil end
+
 function Pool:remove(name)
   if not enter(self) then return refuse "ESHUTDOWN" end
   if not object_of(self, name) then return refuse "ENOENT" end

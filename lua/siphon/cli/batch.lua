@@ -49,12 +49,18 @@ local function defaults_of(parsed)
   return defaults
 end
 
+-- Why a job is not done that has no error of its own.
+local WHY = {
+  undone = "undone", gone = "it ended, and the history has nothing of it any more",
+  abandoned = "left alone, since everybody died who had it: `siphon job` and its id tell more",
+}
+
 local function print_line(job)
   if job.state == "done" then
     local image = job.image_id and (" (%s)"):format(job.image_id) or ""
     return ("done    %s  %s -> %s%s by route %s\n"):format(job.id, job.source, job.target, image, job.route)
   end
-  local why = job.error and job.error.message or "undone"
+  local why = job.error and job.error.message or WHY[job.state] or "not over"
   return ("%-6s  %s  %s -> %s: %s\n"):format(job.state, job.id, job.source, job.target, why)
 end
 
@@ -89,7 +95,7 @@ local function follow(parsed, put, caller)
     core.task.shield(function() batch.cancel(put, told, caller) end)
     error(problem, 0)
   end
-  batch.tell(put, told, {}, tell)
+  batch.tell(put, told, nil, tell)
   local seconds = core.task.now() - began
   if parsed.json then
     io.write(json.encode { done = count.done, failed = count.failed, seconds = seconds }, "\n")

@@ -143,32 +143,32 @@ local function line_of(header)
   }
 end
 
--- Writes what is left to be written, without these keys and the holder's, and gives the lease back.
-local function let_go(self, values, remove)
+-- Gives the lease back, and keeps the record for others: with this header and these values, without these keys and the
+-- holder's. Its line in the index says what the header says. That is a hint for those who look for work, and the header
+-- counts: so it is left as it is when somebody was quick to take the job.
+local function let_go(self, header, values, remove)
   for key, value in pairs(self.waiting) do values[key] = values[key] or json.encode(value) end
+  values.job = json.encode(header)
   table.move({ "holder", "beat" }, 1, 2, #remove + 1, remove)
+  local text = index.text(self.pool, self.id)
   local ok, err = self.pool:omap_set(self.object, values,
     { expect = { holder = self.held }, create = "never", remove = remove })
   if ok then ok, err = self.pool:unlock(self.object, LOCK, self.holder.cookie) end
+  if ok and text then index.replace(self.pool, self.id, text, line_of(header)) end
   return ok, err
 end
 
 --- Gives the lease back, and keeps the record for others.
 function Record:release(header)
-  return let_go(self, { job = json.encode(header) }, {})
+  return let_go(self, header, {}, {})
 end
 
---- The same for a job that is to begin anew: of its steps (so many) only the story stays, and its line in the index
--- says what the header says. What the line says is a hint for those who look for work, and the header counts: so it
--- is left as it is when somebody was quick to take the job.
+--- The same for a job that is to begin anew: of its steps (so many) only the story stays.
 function Record:put_back(header, story, steps)
-  local values, remove = { job = json.encode(header) }, {}
+  local values, remove = {}, {}
   for i, line in ipairs(story) do values[("story.%04d"):format(i)] = json.encode(line) end
   for i = 1, steps do remove[i] = ("step.%04d"):format(i) end
-  local text = index.text(self.pool, self.id)
-  local ok, err = let_go(self, values, remove)
-  if ok and text then index.replace(self.pool, self.id, text, line_of(header)) end
-  return ok, err
+  return let_go(self, header, values, remove)
 end
 
 --- The end of the job: `line` is what is left of it, and `story` how it went.
