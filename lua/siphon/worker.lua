@@ -259,7 +259,7 @@ local function run(self)
         error(result, 0)
       else
         self:say("cannot look at the queue: %s", errors.line(result))
-        self.due, self.soon = math.huge, math.huge
+        self.due, self.soon, self.look_again = math.huge, math.huge, task.now() + self.poll
       end
     end
     if over and self.count == 0 then return end

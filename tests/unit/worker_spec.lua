@@ -5,6 +5,7 @@ local connections = require "siphon.connections"
 local core = require "siphon.core"
 local index = require "siphon.journal.index"
 local records = require "siphon.journal.record"
+local eventually = require "support.eventually"
 local simulated = require "support.simulated_pool"
 local workers = require "siphon.worker"
 
@@ -62,6 +63,23 @@ describe("siphon.worker", function()
     assert(index.replace(pool, ID, index.text(pool, ID), { state = "done", source = "s", target = "t" }))
     worker():run()
     assert.same({ "done" }, told)
+  end)
+
+  it("waits before it looks again when it could not look", function()
+    create()
+    local fails = false
+    local own = worker(function() fails = true end)
+    local omap_get = pool.omap_get
+    function pool:omap_get(...)
+      if fails then return nil, core.error { code = "EPERM", message = "no" } end
+      return omap_get(self, ...)
+    end
+    local task = core.task.spawn(own.run, own)
+    eventually("two looks", function() return #said >= 2 end)
+    own:stop()
+    task:join()
+    assert.matches("cannot look at the queue", said[2].text)
+    assert.is_true(said[2].time - said[1].time > 0.1, "it looked again at once")
   end)
 
   it("has a batch tell of every job at the end, also when nobody can know any more", function()
