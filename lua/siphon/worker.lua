@@ -184,7 +184,7 @@ end
 -- --- working ---------------------------------------------------------------------------------------------------
 
 -- Whatever these say, the job is somebody else's, or over.
-local TAKEN = { "job.held", "job.over", "rados.conflict", "ENOENT", "lease.lost" }
+local TAKEN = { "job.held", "job.over", "rados.conflict", "lease.lost" }
 
 local function caller_of(self, id)
   local asked = {}

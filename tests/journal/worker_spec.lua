@@ -140,6 +140,15 @@ describe("siphon worker", function()
     assert.equal(0, command.run({ "undo", id }).code)
   end)
 
+  it("says why a job failed that names what is not there", function()
+    local id = submit(spec, "nowhere/" .. name)
+    local result = worker({ "--once" }):wait(120)
+    assert.equal(0, result.code, result.err)
+    assert.matches(id:gsub("%-", "%%-") .. ": there is no pool 'nowhere'.*%(ENOENT%)", result.err .. result.out)
+    assert.equal("failed", shown(id).state)
+    assert.equal(0, command.run({ "undo", id }).code)
+  end)
+
   it("takes over what another abandoned, a plain copy too", function()
     local copy = command.start({ "copy", spec, target(1), "--quiet", "--route", "copy" },
       { env = { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })

@@ -48,6 +48,11 @@ function index.drop(pool, id, line)
   return pool:omap_remove(index.OBJECT, { LIVE .. id }, { expect = { [LIVE .. id] = json.encode(line) } })
 end
 
+--- The error of who comes too late for a job.
+function index.over(id)
+  return errors.new("job.over", nil, ("job %s is over"):format(id))
+end
+
 --- Makes the line of a job another one than it was: from here on somebody has it. An error of code "job.over" when
 -- there is no line, or one of a job that ended.
 function index.claim(pool, id)
@@ -55,9 +60,7 @@ function index.claim(pool, id)
   if not entries then return nil, err end
   local text = entries[LIVE .. id]
   local line = text and json.decode(text, { drop_null = true })
-  if not line or index.is_final(line.state) then
-    return nil, errors.new("job.over", nil, ("job %s is over"):format(id))
-  end
+  if not line or index.is_final(line.state) then return nil, index.over(id) end
   line.claims, line.state = (line.claims or 0) + 1, "running"
   return index.replace(pool, id, text, line)
 end

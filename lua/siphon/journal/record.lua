@@ -286,11 +286,16 @@ local function fence(holder, connections)
   return true
 end
 
+-- Why the record cannot be had: when it is not there, somebody ended the job after the lease was taken.
+local function out_of_reach(self, err)
+  return err:is "ENOENT" and index.over(self.id) or err
+end
+
 -- Makes this process the holder, in place of the one that the record names. What the record says is read after that:
 -- before it was barred, the former holder may still have written.
 local function succeed(self, connections)
   local former, err = record.glance(self.pool, self.id)
-  if not former then return nil, err end
+  if not former then return nil, out_of_reach(self, err) end
   local ok, problem
   if former.holder then
     come_after(self, former.holder)
@@ -301,9 +306,9 @@ local function succeed(self, connections)
   if not ok then return nil, problem end
   ok, problem = self.pool:omap_set(self.object, { holder = self.held },
     { expect = { holder = former.raw or "" }, create = "never" })
-  if not ok then return nil, problem end
+  if not ok then return nil, out_of_reach(self, problem) end
   local there, failure = record.read(self.pool, self.id)
-  if not there then return nil, failure end
+  if not there then return nil, out_of_reach(self, failure) end
   there.holder = former.holder
   return there
 end
