@@ -196,7 +196,7 @@ end
 -- --- the end ---------------------------------------------------------------------------------------------------
 
 local function result_of(job)
-  local result = job.target:result()
+  local result = job.target and job.target:result() or { image_id = job.header.image_id }
   job.bytes.allocated = job.bytes.allocated or job.bytes.copied
   return {
     job = job.id, source = tostring(job.request.source), target = tostring(job.request.target),
@@ -366,8 +366,15 @@ local function former_error(header)
   return was and core.error { code = was.code, message = was.message, retryable = was.retryable }
 end
 
+-- Whether a look that failed is the end of this attempt at a job from the queue: nobody can go on with it, though some
+-- wait for it. Not when its image is there, which nothing may take back.
+local function is_attempt(header, err)
+  return header.queue and not header.complete and not err.retryable and not err:is "cancelled"
+end
+
 --- Goes on with a job whose record was taken over, or begins one from the queue: its result, or nil and an error. One
--- that was being undone when it was cut off is undone to its end.
+-- that was being undone when it was cut off is undone to its end. One whose image is there has nothing left to do at a
+-- source that is gone.
 function execution.resume(job)
   local header = job.header
   local is_fresh = attempts.is_fresh(header)
@@ -377,7 +384,10 @@ function execution.resume(job)
     return execution.undo(job, nil, header.state == "undoing" and former_error(header))
   end
   local seen, problem = xpcall(lease.keep, errors.handler, job.journal, not_yet, look_again, job)
-  if not seen then return put_back(job, problem) end
+  if not seen and not (header.complete and problem:is "ENOENT") then
+    if is_attempt(header, problem) then return core.task.shield(conclude, job, false, problem) end
+    return put_back(job, problem)
+  end
   return carry_through(job, function()
     if not header.decision then begin(job) end
     keep_lease(job, header.complete and complete or carry_out, job)

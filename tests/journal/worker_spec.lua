@@ -159,6 +159,39 @@ describe("siphon worker", function()
     bed.remove(target(1))
   end)
 
+  describe("that takes over what was abandoned, when its source is gone", function()
+    -- Submits a copy of a volume of its own, kills who does it, removes the volume, and has another worker look at it.
+    local function orphan(point, ...)
+      local volume = bed.volume()
+      local id = submit(volume, target(1), "--route", "copy", ...)
+      local killed = worker({}, { SIPHON_FAULT = "kill " .. point, SIPHON_LEASE = "1" })
+      assert.equal(137, killed:wait(60).code)
+      local md5 = bed.md5(volume)
+      bed.remove(volume)
+      eventually("its lease to run out", function() return shown(id).state == "abandoned" end, 60)
+      return id, worker({ "--once" }):wait(120), md5
+    end
+
+    it("gives up a job from the queue, with the reason, and undoes it", function()
+      local id, result = orphan "target.copy/rbd.copy_data/half"
+      assert.equal(0, result.code, result.err)
+      assert.matches("there is no image", result.err .. result.out)
+      local job = shown(id)
+      assert.equal("failed", job.state)
+      assert.equal("ENOENT", job.error.code)
+      assert.equal(1, job.queue.tried)
+      assert.equal(0, command.run({ "undo", id }).code)
+    end)
+
+    it("finishes one whose image is there", function()
+      local id, result, md5 = orphan "job.complete/rados.omap_set"
+      assert.equal(0, result.code, result.err)
+      assert.equal("done", shown(id).state)
+      assert.equal(md5, bed.md5(target(1)))
+      bed.remove(target(1))
+    end)
+  end)
+
   it("leaves alone what five died with, one after the other, until a person goes on with it", function()
     local id = submit(spec, target(1), "--route", "copy")
     local killed = worker({}, { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" })
