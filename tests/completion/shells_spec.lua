@@ -17,22 +17,29 @@ local SHELLS = {
 local program = command.shell("dirname $(readlink -f " .. command.program .. ")"):gsub("%s+$", "")
 local PATH = program .. ":" .. os.getenv "PATH"
 
+-- What a shell runs with: what is asked here is what Tab knows, not how soon.
+local function variables_of(env)
+  local variables = { PATH = PATH, HISTFILE = "", SIPHON_PATIENCE = "60" }
+  for name, value in pairs(env or {}) do variables[name] = value end
+  return variables
+end
+
 -- What becomes of the text when Tab is typed behind it. zsh takes back the blank that it adds when one goes on elsewhere.
 local function completed(shell, text, env)
-  local variables = { PATH = PATH, HISTFILE = "" }
-  for name, value in pairs(env or {}) do variables[name] = value end
   local result = terminal.run(SHELLS[shell][1], {
     { "type", SHELLS[shell][2] .. ENTER }, { "expect", "ready> " },
     { "type", text .. TAB .. CTRL_A .. "echo '[" .. CTRL_E .. "]'" .. ENTER }, { "expect", "\n[" }, { "leave" },
-  }, { program = shell, env = variables })
+  }, { program = shell, env = variables_of(env) })
   local line = result.text:match "\n%[([^\n]*)%]"
   return shell == "zsh" and line .. (line:find "[/:]$" and "" or " ") or line
 end
 
 local function fish(text, env)
   local variables = ""
-  for name, value in pairs(env or {}) do variables = ("%s %s=%s"):format(variables, name, command.quote(value)) end
-  local output = command.shell(("env PATH=%s%s fish --no-config -c %s"):format(PATH, variables, command.quote(
+  for name, value in pairs(variables_of(env)) do
+    variables = ("%s %s=%s"):format(variables, name, command.quote(value))
+  end
+  local output = command.shell(("env%s fish --no-config -c %s"):format(variables, command.quote(
     ("source %s/siphon.fish; complete -C %s"):format(DIRECTORY, command.quote(text)))))
   local list = {}
   for line in output:gmatch "[^\n]+" do list[#list + 1] = line:match "^[^\t]*" end
@@ -41,9 +48,9 @@ local function fish(text, env)
 end
 
 describe("completion", function()
-  local pool_volume, name, in_namespace
+  local pool_volume, in_namespace
   setup(function()
-    pool_volume, name = bed.volume { name = bed.name "tabbed", data = { { 0, 1 } } }
+    pool_volume = bed.volume { name = bed.name "tabbed", data = { { 0, 1 } } }
     command.shell(("rbd snap create --no-progress %s@monday"):format(pool_volume))
     command.shell "rbd namespace create volumes/tabspace 2>&1 || true"
     in_namespace = bed.volume { name = "inner", namespace = "tabspace", data = { { 0, 1 } } }
@@ -123,7 +130,8 @@ describe("completion", function()
       os.remove(path)
       assert.same({ code = 0, out = "", err = "" }, result)
     end
-    assert.is_true(os.time() - started < 15, "it took its time")
+    -- librados would wait for five minutes.
+    assert.is_true(os.time() - started < 120, "it took its time")
   end)
 
   it("takes what the line says of the cluster", function()
@@ -140,6 +148,5 @@ describe("completion", function()
     end
     command.shell(("%s complete copy %s@"):format(command.program, pool_volume))
     assert.equal(before, bed.inventory())
-    assert.is_string(name)
   end)
 end)

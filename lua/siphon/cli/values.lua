@@ -3,7 +3,8 @@
 
 local values = {}
 
-local PATIENCE = 1 -- seconds for each answer of the cluster; a shell waits with its user
+-- Seconds for each answer of the cluster; a shell waits with its user.
+local PATIENCE = tonumber(os.getenv "SIPHON_PATIENCE") or 1
 
 --- Stands for the names of files in the list of what a word can become; so does values.DIRECTORIES.
 values.FILES, values.DIRECTORIES = ":files", ":directories"

@@ -5,8 +5,8 @@ local core = require "siphon.core"
 
 local names = {}
 
-local PATIENCE = 1.5 -- seconds that a Tab may take
-local FRESH = 15     -- seconds that an answer serves
+local PATIENCE = tonumber(os.getenv "SIPHON_PATIENCE") or 1.5 -- seconds that a Tab may take
+local FRESH = 15 -- seconds that an answer serves
 local MOST = 500
 
 local Names = {}
