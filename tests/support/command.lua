@@ -62,11 +62,14 @@ function Process:wait(seconds)
   end
   local result = { code = math.tointeger(tonumber(status)), out = read_file(self.out), err = read_file(self.err) }
   if not result.code then self:signal "KILL" end
+  self.ended = true
   for _, path in ipairs { self.out, self.err, self.status } do os.remove(path) end
   return result
 end
 
+--- Sends it a signal, unless it has ended: its pid may be another's by now.
 function Process:signal(name)
+  if self.ended or read_file(self.status) ~= "" then return end
   os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid))
 end
 
