@@ -8,7 +8,7 @@ describe("an operation", function()
   it("blocks outside of tasks while tasks go on", function()
     local ticks = 0
     local t = task.spawn(function() while true do task.sleep(0.002) ticks = ticks + 1 end end)
-    assert.is_true(probe.block(0.05))
+    assert.is_true(probe.block(1))
     assert.is_true(ticks > 3)
     t:cancel()
     pcall(t.join, t)
@@ -28,17 +28,13 @@ describe("an operation", function()
   end)
 
   it("is left to itself when it has no lasting effect", function()
-    local left
-    local t = task.spawn(function()
-      local before = task.now()
-      pcall(probe.abandoned, 0.05)
-      left = task.now() - before
-    end)
-    task.sleep(0.001)
+    local t = task.spawn(probe.abandoned)
+    task.sleep(0) -- it has begun
     t:cancel()
-    t:join()
-    assert.is_true(left < 0.04)
-    task.sleep(0.08)
+    local ok, err = pcall(task.timeout, 10, t.join, t)
+    probe.finish()
+    assert.is_false(ok)
+    assert.equal("cancelled", err.code)
   end)
 
   it("that was stopped raises cancelled", function()
@@ -66,13 +62,13 @@ describe("an operation", function()
   end)
 
   it("reports progress: in order, not too often, and the end always", function()
-    local seen = {}
+    local seen, began = {}, task.now()
     assert.is_true(probe.steps(250, { progress = function(done, total)
       seen[#seen + 1] = done
       assert.equal(250, total)
     end }))
     assert.equal(250, seen[#seen])
-    assert.is_true(#seen >= 2 and #seen <= 12, #seen .. " reports")
+    assert.is_true(#seen >= 2 and #seen <= 10 * (task.now() - began) + 2, #seen .. " reports")
     for i = 2, #seen do assert.is_true(seen[i] > seen[i - 1]) end
   end)
 

@@ -64,23 +64,37 @@ static void cancel_late(sph_op *op) {
 }
 
 static const sph_op_type late_type = {.name = "probe.late", .start = start_nothing, .cancel = cancel_late};
-static const sph_op_type abandoned_type = {
-    .name = "probe.abandoned", .flags = SPH_OP_ABANDON, .start = start_nothing, .cancel = cancel_late};
 
-static int late(lua_State *L, const sph_op_type *type) {
-    probe_op *op = sph_op_new(L, type, sizeof *op);
+/* probe.late(seconds) -> true: ends only after a cancel, and then with success, so much later. */
+static int l_probe_late(lua_State *L) {
+    probe_op *op = sph_op_new(L, &late_type, sizeof *op);
     op->seconds = luaL_checknumber(L, 1);
     return sph_op_await(L, &op->op);
 }
 
-/* probe.late(seconds) -> true: ends only after a cancel, and then with success, so much later. */
-static int l_probe_late(lua_State *L) {
-    return late(L, &late_type);
+static sph_op *abandoned; /* the one that probe.finish() ends */
+
+static void start_abandoned(sph_op *op) {
+    abandoned = op;
 }
 
-/* probe.abandoned(seconds): the same, of a kind whose waiter leaves at once. */
+static void cancel_nothing(sph_op *op) {
+    (void)op;
+}
+
+static const sph_op_type abandoned_type = {
+    .name = "probe.abandoned", .flags = SPH_OP_ABANDON, .start = start_abandoned, .cancel = cancel_nothing};
+
+/* probe.abandoned(): does not end by itself, nor by a cancel, but its waiter leaves at once then. */
 static int l_probe_abandoned(lua_State *L) {
-    return late(L, &abandoned_type);
+    return sph_op_await(L, sph_op_new(L, &abandoned_type, sizeof(probe_op)));
+}
+
+/* probe.finish(): ends it. */
+static int l_probe_finish(lua_State *L) {
+    (void)L;
+    sph_op_complete(abandoned);
+    return 0;
 }
 
 static void run_block(sph_op *op) {
@@ -138,10 +152,13 @@ static int l_probe_steps(lua_State *L) {
 /* --- objects -------------------------------------------------------------------------------------------- */
 
 static atomic_int opened, shut;
+static atomic_bool held;
 
 static void shut_down(sph_object *object) {
     (void)object;
     nap(0.001);
+    for (int i = 0; atomic_load(&held) && i < 10000; i++)
+        nap(0.001);
     atomic_fetch_add(&shut, 1);
 }
 
@@ -197,6 +214,19 @@ static int l_probe_counts(lua_State *L) {
     return 2;
 }
 
+/* probe.hold(): what is shut down from now on takes until probe.let_go(), or 10 seconds. */
+static int l_probe_hold(lua_State *L) {
+    (void)L;
+    atomic_store(&held, true);
+    return 0;
+}
+
+static int l_probe_let_go(lua_State *L) {
+    (void)L;
+    atomic_store(&held, false);
+    return 0;
+}
+
 /* probe.interrupt_in(seconds): as a signal handler would, from another thread. */
 static void *interrupt(void *context) {
     nap(0.02);
@@ -217,11 +247,14 @@ int sph_open_probe(lua_State *L) {
     static const luaL_Reg functions[] = {{"early", l_probe_early},
                                          {"late", l_probe_late},
                                          {"abandoned", l_probe_abandoned},
+                                         {"finish", l_probe_finish},
                                          {"block", l_probe_block},
                                          {"fail", l_probe_fail},
                                          {"steps", l_probe_steps},
                                          {"open", l_probe_open},
                                          {"counts", l_probe_counts},
+                                         {"hold", l_probe_hold},
+                                         {"let_go", l_probe_let_go},
                                          {"interrupt_soon", l_probe_interrupt_soon},
                                          {NULL, NULL}};
     sph_object_register(L, &thing_type, methods, NULL);
