@@ -3,11 +3,12 @@
     terminal.py COMMAND [ARG...] <steps
 
 Steps, one JSON list a line: ["type", text], ["expect", text], ["resize", rows, columns], ["signal", name], ["leave"],
-["hang up"], ["look"].
-"expect" looks behind what was expected before, in the output without its escape sequences. "leave" is Ctrl-D until it
+["hang up"], ["look"], ["shows", regex], ["touch", path].
+"expect" looks behind what was expected before, in the output without its escape sequences; "shows" goes from one drawing
+of the screen to the next until one matches (^ and $: the ends of a line). "leave" is Ctrl-D until it
 helps: while a line runs, the terminal keeps it for itself. Prints one JSON object: code (the exit
-code), text (that output), raw, missing (the text that did not come), and screens: what the terminal showed at each
-"look", and at the end."""
+code), text (that output), raw, missing (what did not come), and screens: what the terminal showed at each "look" and
+"shows", and at the end."""
 import fcntl
 import json
 import os
@@ -24,7 +25,9 @@ sys.dont_write_bytecode = True  # nothing is left behind in the tree
 
 from screen import Screen  # noqa: E402
 
-PATIENCE = 30  # seconds for one step: the machine may be busy
+PATIENCE = 90  # seconds for one step: the machine may be busy
+ERASE = "\r\x1b[J"  # begins what is drawn anew
+CUT = re.compile(r"\r?(?:\x1b(?:\[[0-9;?]*|\][^\x07]*)?)?\Z")  # of which the rest is still to come
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07|\x07")
 
 
@@ -42,11 +45,20 @@ class Terminal:
         self.screen.columns = columns
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def drawings(self):
+        """The screen after each drawing in what came since it was looked at."""
+        text = CUT.sub("", self.raw.decode("utf-8", "ignore"), count=1)
+        while self.fed < len(text):
+            end = text.find(ERASE, self.fed + 1)
+            end = end if end >= 0 else len(text)
+            self.screen.feed(text[self.fed:end])
+            self.fed = end
+            yield self.screen.text()
+
     def show(self):
         """The screen with all that came so far."""
-        text = self.raw.decode("utf-8", "ignore")
-        self.screen.feed(text[self.fed:])
-        self.fed = len(text)
+        for _ in self.drawings():
+            pass
         return self.screen.text()
 
     def read(self, seconds):
@@ -72,6 +84,17 @@ class Terminal:
             if at >= 0:
                 self.seen = at + len(wanted)
                 return True
+            if self.ended or time.monotonic() > deadline:
+                return False
+            self.read(1)
+
+    def shows(self, pattern):
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for screen in self.drawings():
+                if re.search(pattern, screen, re.MULTILINE):
+                    self.screens.append(screen)
+                    return True
             if self.ended or time.monotonic() > deadline:
                 return False
             self.read(1)
@@ -109,9 +132,11 @@ def main():
         kind, *values = json.loads(line)
         if kind == "type":
             os.write(terminal.fd, values[0].encode("utf-8", "surrogateescape"))
-        elif kind == "expect" and not terminal.expect(values[0]):
+        elif kind in ("expect", "shows") and not getattr(terminal, kind)(values[0]):
             missing = values[0]
             break
+        elif kind == "touch":
+            open(values[0], "w").close()
         elif kind == "look":
             terminal.screens.append(terminal.show())
         elif kind == "hang up":
