@@ -212,12 +212,17 @@ describe("examples/", function()
       local slow = json.encode { source = spec, target = "glance:" .. name, pool = "images", route = "clone_flatten" }
       local output = command.shell(([[
         mkfifo "$TMPDIR/commands"
-        ASAN_OPTIONS=detect_leaks=1 %s/examples/epoll <"$TMPDIR/commands" & program=$!
+        export ASAN_OPTIONS=detect_leaks=1 SIPHON_FAULT="stop target.flatten/rbd.flatten/half"
+        %s/examples/epoll <"$TMPDIR/commands" & program=$!
         exec 3>"$TMPDIR/commands"
         rm "$TMPDIR/commands"
         echo %s >&3
-        until rbd ls images | grep -q .; do sleep 0.05; done
+        for i in $(seq 1200); do
+          if grep -q ") T" /proc/$program/stat; then break; fi
+          sleep 0.05
+        done
         kill -INT $program
+        kill -CONT $program
         exec 3>&-
         wait $program || echo code $?]]):format(BUILD, command.quote(slow)))
       assert.matches('"code":"cancelled"', output)

@@ -4,6 +4,7 @@
 local core = require "siphon.core"
 
 local ceph = require "support.ceph"
+local eventually = require "support.eventually"
 local world = require "osd_copy.world"
 
 local rbd, task = core.rbd, core.task
@@ -44,6 +45,22 @@ describe("a copy by the OSDs", function()
     local name = here:expect(pool or other, ceph.name "copy")
     local id, err = source:osd_create(pool or other, name, options or { features = world.FEATURES })
     return id and name, err
+  end
+
+  -- Copies to `other` in a task, and returns that when `bytes` of the copy are done.
+  local function begun(source, target, options, bytes)
+    local reached
+    options.progress = function(done) reached = done >= bytes end
+    local copying = task.spawn(function() return table.pack(source:osd_copy(other, target, options)) end)
+    eventually("the first part of the copy", function() return reached end)
+    return copying
+  end
+
+  local function cancel(copying)
+    copying:cancel()
+    local ok, err = pcall(copying.join, copying)
+    assert.is_false(ok)
+    assert.equal("cancelled", err.code)
   end
 
   -- Copies `name` and compares; returns the result.
@@ -236,7 +253,7 @@ describe("a copy by the OSDs", function()
   it("ends at once when the pool reaches its quota in mid-copy", function()
     local name = image { size = 512 * MIB, data = { [0] = mebibytes(96) } }
     local full = here.scratch:make_pool()
-    ceph.admin(("osd pool set-quota %s max_bytes %d"):format(full, 16 * MIB))
+    ceph.admin(("osd pool set-quota %s max_bytes %d"):format(full, 4 * MIB))
     local id, keyring = here.scratch:make_user(("mon 'profile rbd' osd 'profile rbd pool=%s, profile rbd pool=%s'")
       :format(here.main, full))
     local cluster <close> = assert(core.rados.connect { id = id, keyring = keyring })
@@ -244,9 +261,14 @@ describe("a copy by the OSDs", function()
     local to <close> = assert(cluster:pool(full))
     local source <close> = assert(rbd.open(from, name, { snapshot = "it" }))
     assert(source:osd_create(to, "copy", { features = world.FEATURES }))
-    local seconds, value, err = ceph.timed(source.osd_copy, source, to, "copy", { max_rate = 8 * MIB })
-    ceph.fails("EDQUOT", value, err)
-    assert.is_true(seconds < 12, tostring(seconds))
+    -- It would take 48 seconds, and for ever without room.
+    local copying = task.spawn(function() return table.pack(source:osd_copy(to, "copy", { max_rate = 2 * MIB })) end)
+    eventually("the end of the quota", function()
+      return ceph.admin("osd pool ls detail"):find(("'%s'[^\n]*full_quota"):format((full:gsub("%-", "%%-"))))
+    end)
+    local seconds, results = ceph.timed(copying.join, copying)
+    local err = ceph.fails("EDQUOT", results[1], results[2])
+    assert.is_true(seconds < 30, tostring(seconds))
     assert.matches("raise the quota of pool " .. full, err.message, 1, true)
     assert.same({ "object map invalid", "fast diff invalid" }, rbd.open(to, "copy"):info().flags)
   end)
@@ -269,10 +291,7 @@ describe("a copy by the OSDs", function()
     local name = image { size = 256 * MIB, data = { [0] = mebibytes(48) }, order = 20 }
     local source <close> = at_snapshot(name)
     local target = assert(target_of(source))
-    local done = task.timeout(0.8, function()
-      return source:osd_copy(other, target, { max_rate = 16 * MIB, max_in_flight = 4 })
-    end)
-    assert.is_nil(done)
+    cancel(begun(source, target, { max_rate = 4 * MIB, max_in_flight = 4 }, 8 * MIB))
     assert.same({ "object map invalid", "fast diff invalid" }, rbd.open(other, target):info().flags)
     local result = assert(source:osd_copy(other, target))
     assert.is_true(result.resumed_at > 0 and result.whole < 48, result.resumed_at .. " " .. result.whole)
@@ -283,7 +302,7 @@ describe("a copy by the OSDs", function()
     local source <close> = at_snapshot(image { data = { [0] = mebibytes(24) } })
     local target = assert(target_of(source))
     local prefix = rbd.open(other, target):info().block_name_prefix
-    task.timeout(0.5, function() return source:osd_copy(other, target, { max_rate = 16 * MIB, max_in_flight = 2 }) end)
+    cancel(begun(source, target, { max_rate = MIB, max_in_flight = 2 }, 4 * MIB))
     assert.is_true(#other:objects { prefix = prefix } > 0)
     assert(rbd.remove(other, target))
     assert.same({}, other:objects { prefix = prefix })
@@ -306,10 +325,7 @@ describe("a copy by the OSDs", function()
     local name = image { data = { [0] = mebibytes(24) } }
     local source <close> = at_snapshot(name)
     local target = assert(target_of(source))
-    local copying = task.spawn(function()
-      return table.pack(source:osd_copy(other, target, { max_rate = 8 * MIB, max_in_flight = 2 }))
-    end)
-    task.sleep(0.5)
+    local copying = begun(source, target, { max_rate = 2 * MIB, max_in_flight = 2 }, 4 * MIB)
     local head <close> = assert(rbd.open(main, name, { read_only = false }))
     assert(head:snapshot_unprotect "it")
     assert(head:snapshot_remove "it")

@@ -4,6 +4,7 @@
 local core = require "siphon.core"
 
 local ceph = require "support.ceph"
+local eventually = require "support.eventually"
 local world = require "osd_copy.world"
 
 local rbd, task = core.rbd, core.task
@@ -48,10 +49,13 @@ describe("a copy by the OSDs, while", function()
 
   it("an OSD dies and comes back, goes on, and ends identical", function()
     local source <close>, copy, name = volume(36)
+    local begun
     local copying = task.spawn(function()
-      return assert(source:osd_copy(other, copy, { max_rate = 24 * MIB, patience = 20 }))
+      return assert(source:osd_copy(other, copy, {
+        max_rate = 16 * MIB, patience = 120, progress = function(done) begun = done > 0 end,
+      }))
     end)
-    task.sleep(1.5)
+    eventually("the copy's first object", function() return begun end)
     testbed "stop --kill --dir DIR osd.1"
     task.sleep(2)
     testbed "start --dir DIR osd.1"

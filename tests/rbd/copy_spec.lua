@@ -1,5 +1,6 @@
 local ceph = require "support.ceph"
 local core = require "siphon.core"
+local eventually = require "support.eventually"
 
 local rbd, task = core.rbd, core.task
 local MIB = 1 << 20
@@ -110,13 +111,13 @@ describe("a copy of an image", function()
     it("is cancelled in the middle", function()
       local source <close> = open(scratch:image(pool, { size = 8 * MIB, order = 20, data = { [0] = ceph.noise(8 * MIB) } }))
       local into <close> = target { size = 8 * MIB, order = 20 }
-      local t = task.spawn(function() return source:copy_data(into, { max_rate = MIB, max_in_flight = 2 }) end)
-      task.sleep(0.5)
+      local t = task.spawn(function() return source:copy_data(into, { max_rate = MIB // 16, max_in_flight = 2 }) end)
+      eventually("the first piece", function() return into:allocated() > 0 end)
       t:cancel()
       local seconds, ok, err = ceph.timed(pcall, t.join, t)
       assert.is_false(ok)
       assert.equal("cancelled", err.code)
-      assert.is_true(seconds < 5)
+      assert.is_true(seconds < 60)
       assert.is_true(into:allocated() < 8 * MIB)
       -- Both are as usable as before.
       assert(source:copy_data(into))

@@ -97,15 +97,21 @@ describe("stock Lua with siphon", function()
 
   it("cancels a copy by ending its task, which undoes it", function()
     local told = value(([[
+      local freezing
       local copy = siphon.task.spawn(function()
         return siphon.copy { source = %q, target = "images/cancelled", route = "copy",
-          freeze_command = "sleep 60", thaw_command = "true" }
+          freeze_command = "sleep 600", thaw_command = "true", on_event = function(event)
+            if event.step == "source.freeze" and event.state == "started" then freezing = true end
+          end }
       end)
-      siphon.task.sleep(2)
+      for _ = 1, 600 do
+        if freezing then break end
+        siphon.task.sleep(0.1)
+      end
       copy:cancel()
       local image, err = copy:join()
-      return { copied = image ~= nil, code = err.code }]]):format(spec))
-    assert.same({ copied = false, code = "cancelled" }, told)
+      return { freezing = freezing, copied = image ~= nil, code = err.code }]]):format(spec))
+    assert.same({ freezing = true, copied = false, code = "cancelled" }, told)
   end)
 
   it("finds what the doctor finds", function()
