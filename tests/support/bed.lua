@@ -131,7 +131,7 @@ function bed.holdings()
   return table.concat(lines, "\n")
 end
 
-local PATIENCE = 20 -- seconds: what Glance and ceph-mgr clean up takes them a moment
+local PATIENCE = 60 -- seconds: what Glance and ceph-mgr clean up takes them a moment
 
 local function differences(before, now)
   local was, is, lines = {}, {}, {}

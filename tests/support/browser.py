@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -218,7 +219,13 @@ class Browser:
             self.process.wait()
 
 
+def give_up(*_):
+    sys.exit("browser.py: the browser took too long")
+
+
 def main():
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
     path, directory = os.path.abspath(sys.argv[1]), sys.argv[2]
     with tempfile.TemporaryDirectory() as profile:
         browser = Browser(profile)

@@ -52,10 +52,10 @@ function command.start(arguments, options)
   return self
 end
 
---- Waits up to `seconds` (default 120); returns { code, out, err }.
+--- Waits up to `seconds` (default 360); returns { code, out, err }.
 function Process:wait(seconds)
   local status = ""
-  for _ = 1, (seconds or 120) * 20 do
+  for _ = 1, (seconds or 360) * 20 do
     status = read_file(self.status)
     if status ~= "" then break end
     os.execute "sleep 0.05"
@@ -75,7 +75,7 @@ end
 
 --- Waits until it has stopped itself, at the point that SIPHON_FAULT names.
 function Process:wait_until_stopped()
-  for _ = 1, 600 do
+  for _ = 1, 1800 do
     local file = io.open(("/proc/%d/stat"):format(self.pid))
     local text = file and file:read "a" or ""
     if file then file:close() end
@@ -87,7 +87,7 @@ end
 
 --- Waits until stdout matches the pattern; returns what it holds by then.
 function Process:wait_for(pattern, seconds)
-  for _ = 1, (seconds or 60) * 50 do
+  for _ = 1, (seconds or 180) * 50 do
     local text = read_file(self.out)
     if text:find(pattern) then return text end
     if read_file(self.status) ~= "" then break end

@@ -186,7 +186,7 @@ function bed.fake(script, options)
     script, self.directory, core.system.pid(), command.quote(json.encode(options)), self.directory)))
   self.pid = pipe:read "n"
   pipe:close()
-  for _ = 1, 100 do
+  for _ = 1, 300 do
     local port = servers.read_file(self.directory .. "/port")
     if port then
       self.url = "http://127.0.0.1:" .. port

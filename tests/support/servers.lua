@@ -44,7 +44,7 @@ function servers.start(options)
   local port_file = self.directory .. "/port"
   self.pid = math.tointeger(command(("/usr/bin/python3 tests/support/fault_server.py %s %d%s >/dev/null 2>%s/log "
     .. "& echo $!"):format(port_file, core.system.pid(), tls, self.directory)))
-  for _ = 1, 100 do
+  for _ = 1, 300 do
     local port = read_file(port_file)
     if port then
       self.port = port
@@ -63,7 +63,7 @@ function Server:stop()
 end
 
 --- The requests since the last look: { { method, target, headers, body_bytes, sha256, body (a small one, to a
--- scripted answer), connection, nth }, ... }.
+-- scripted answer), connection, nth, time (in seconds) }, ... }.
 function Server:log()
   return json.decode(assert(core.http.request { url = self.url .. "/-/log" }).body)
 end

@@ -212,7 +212,7 @@ function snippets.run(section, directory)
   local file = assert(io.open(path, "w"))
   file:write(script)
   file:close()
-  local line = "cd %s && PATH=%s/bin:$PATH HOME=%s timeout -k 10 300 bash section.sh 2>&1 </dev/null"
+  local line = "cd %s && PATH=%s/bin:$PATH HOME=%s timeout -k 10 900 bash section.sh 2>&1 </dev/null"
   local pipe <close> = assert(io.popen(line:format(directory, directory, directory)))
   local output = pipe:read "a"
   local results = results_of(output)

@@ -6,7 +6,7 @@ point=$1 log=$2
 shift 2
 SIPHON_FAULT="stop $point" "$@" >"$log" 2>&1 &
 pid=$!
-for ((i = 0; i < 600; i++)); do
+for ((i = 0; i < 1800; i++)); do
   state=$(grep '^State:' "/proc/$pid/status" 2>/dev/null) || break
   if [[ $state == *T* ]]; then
     echo "$pid"

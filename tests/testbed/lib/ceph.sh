@@ -166,7 +166,7 @@ ceph_create() {
     --monmap "$BED/ceph/monmap" --keyring "$BED/ceph/birth.keyring"
   spawned_wait mon.mkfs $!
   ceph_start mon
-  wait_for 30 mon -- port_open "$address" "$port"
+  wait_for 90 mon -- port_open "$address" "$port"
   ports_unlock
   rm -f -- "$BED/ceph/birth.keyring" "$BED/ceph/monmap"
 }
@@ -197,7 +197,7 @@ ceph_populate() {
   done
   # `rbd pool init` blocks until the pool serves: cheaper than asking for it over and over.
   for pool in $CEPH_POOLS; do
-    spawn "init.$pool" timeout 90 rbd -c "$BED/ceph/admin.conf" --id admin pool init "$pool"
+    spawn "init.$pool" timeout 300 rbd -c "$BED/ceph/admin.conf" --id admin pool init "$pool"
     CEPH_INITS["$pool"]=$!
   done
 }
@@ -248,7 +248,7 @@ ceph_asks() { ceph_admin ceph daemon "$BED/run/ceph-$1.asok" "$2" 2>/dev/null | 
 ceph_return() {
   local name
   if ! running mon; then return; fi
-  for name in "$@"; do wait_for 60 "$name" -- ceph_serves "$name"; done
+  for name in "$@"; do wait_for 180 "$name" -- ceph_serves "$name"; done
   # What the monitor knows of placement groups is the manager's last report of the OSDs' last reports, 1 s each.
   sleep 2.5
 }
@@ -258,8 +258,8 @@ ceph_settle() {
   local pool processes
   mapfile -t processes < <(ceph_processes)
   for pool in "${!CEPH_INITS[@]}"; do
-    wait_for 120 "${processes[@]}" -- ended "init.$pool"
+    wait_for 360 "${processes[@]}" -- ended "init.$pool"
     spawned_wait "init.$pool" "${CEPH_INITS[$pool]}"
   done
-  wait_for 120 "${processes[@]}" -- ceph_healthy
+  wait_for 360 "${processes[@]}" -- ceph_healthy
 }

@@ -113,7 +113,7 @@ cinder_reports() {
 }
 
 cinder_settle() {
-  wait_for 180 cinder -- cinder_serves
+  wait_for 540 cinder -- cinder_serves
   if [[ ! -e $BED/cinder/registered ]]; then
     cinder_register
     : >"$BED/cinder/registered"

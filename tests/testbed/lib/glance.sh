@@ -113,4 +113,4 @@ glance_start() {
   glance_run spawn_daemon glance glance-api
 }
 
-glance_settle() { wait_for 60 glance -- http_answers "$(glance_url)/"; }
+glance_settle() { wait_for 180 glance -- http_answers "$(glance_url)/"; }

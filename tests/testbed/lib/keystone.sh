@@ -108,7 +108,7 @@ keystone_start() {
 }
 
 keystone_settle() {
-  wait_for 60 keystone -- http_answers "$(keystone_url)"
+  wait_for 180 keystone -- http_answers "$(keystone_url)"
   if [[ ! -e $BED/keystone/populated ]]; then
     keystone_populate
     : >"$BED/keystone/populated"
