@@ -205,7 +205,7 @@ describe("siphon.glance", function()
       assert.is_nil(result)
       assert.equal("timeout", err.code)
       assert.truthy(err.message:find("still queued, not active", 1, true))
-      assert.is_true(task.now() - start < 3)
+      assert.is_true(task.now() - start < 60)
     end)
 
     it("sees what happens meanwhile", function()

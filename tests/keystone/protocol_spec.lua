@@ -54,11 +54,11 @@ describe("siphon.keystone's protocol", function()
   end)
 
   it("asks once as long as the token lives, and anew before its end", function()
-    server:script { [TOKENS] = { token("short", 2), token "long" } }
+    server:script { [TOKENS] = { token("short", 3600), token "long" } }
     local who = identity()
     assert.equal("short", who:token():reveal())
     assert.equal("short", who:token():reveal())
-    core.task.sleep(1.1)
+    who.current.renew_at = core.task.now()
     assert.equal("long", who:token():reveal())
     assert.equal("long", who:token():reveal())
     assert.equal(2, #server:log())

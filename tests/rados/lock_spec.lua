@@ -1,4 +1,5 @@
 local ceph = require "support.ceph"
+local eventually = require "support.eventually"
 local task = require "siphon.core".task
 
 describe("a lock on an object", function()
@@ -33,14 +34,13 @@ describe("a lock on an object", function()
   end)
 
   it("expires and is renewed", function()
-    assert(pool:lock(name, "lease", { cookie = "c", duration = 0.7 }))
-    ceph.fails("EEXIST", pool:lock(name, "lease", { cookie = "c", duration = 0.7 }))
-    task.sleep(0.4)
-    assert(pool:lock(name, "lease", { cookie = "c", duration = 0.7, renew = true }))
-    task.sleep(0.4)
+    assert(pool:lock(name, "lease", { cookie = "c", duration = 1 }))
+    assert(pool:lock(name, "lease", { cookie = "c", duration = 60, renew = true }))
+    ceph.fails("EEXIST", pool:lock(name, "lease", { cookie = "c", duration = 60 }))
+    task.sleep(1.2)
     ceph.fails("EBUSY", other:lock(name, "lease"))
     assert(pool:lock(name, "lease", { cookie = "c", duration = 0.2, must_renew = true }))
-    task.sleep(0.4)
+    eventually("the end of the lock", function() return #assert(other:lockers(name, "lease")) == 0 end)
     local err = ceph.fails("ENOENT", pool:lock(name, "lease", { cookie = "c", duration = 5, must_renew = true }))
     assert.matches("not held any more", err.message, 1, true)
     assert(other:lock(name, "lease"))

@@ -14,7 +14,8 @@ describe("a cancelled task", function()
   teardown(function() scratch:clean() end)
   after_each(function() scratch:clean_images() end)
 
-  -- Runs fn(cancel) in a task, which has to end as cancelled; returns the seconds that took.
+  -- Runs fn(cancel) in a task, which has to end as cancelled; what comes to its end all the same does not. Returns the
+  -- seconds that took.
   local function cancelled(fn)
     local t
     t = task.spawn(function() return fn(function() t:cancel() end) end)
@@ -49,14 +50,14 @@ describe("a cancelled task", function()
   end)
 
   it("stops the search for what exists, even where nothing does", function()
-    local name = scratch:image(pool, { size = 1 << 40, features = { "layering", "exclusive-lock", "object-map",
+    local name = scratch:image(pool, { size = 1 << 42, features = { "layering", "exclusive-lock", "object-map",
       "fast-diff" } })
     local image <close> = assert(rbd.open(pool, name))
     local slow = function(cancel) return image:extents { whole_object = false, progress = cancel } end
-    assert.is_true(cancelled(slow) < 20)
+    assert.is_true(cancelled(slow) < 60)
     local seconds, _, err = ceph.timed(task.timeout, 1, image.extents, image, { whole_object = false })
     assert.equal("timeout", err.code)
-    assert.is_true(seconds < 20)
+    assert.is_true(seconds < 60)
     assert.same({}, image:extents())
   end)
 
@@ -66,12 +67,10 @@ describe("a cancelled task", function()
         { read_only = false }))
     end
     local mapped <close> = image_with("exclusive-lock", "object-map")
-    assert.is_true(cancelled(function(cancel) return mapped:rebuild_object_map { progress = cancel } end) < 20)
+    cancelled(function(cancel) return mapped:rebuild_object_map { progress = cancel } end)
     -- With a map librbd would know in no time that there is nothing to remove.
     local unmapped <close> = image_with()
-    assert.is_true(cancelled(function(cancel)
-      return unmapped:resize(MIB, { allow_shrink = true, progress = cancel })
-    end) < 20)
+    cancelled(function(cancel) return unmapped:resize(MIB, { allow_shrink = true, progress = cancel }) end)
     assert.equal(1 << 34, unmapped:size())
     assert(unmapped:resize(MIB, { allow_shrink = true }))
   end)

@@ -4,6 +4,7 @@ local json = require "siphon.json"
 local bed = require "support.bed"
 local command = require "support.command"
 local core = require "siphon.core"
+local eventually = require "support.eventually"
 local fences = require "support.fences"
 
 describe("siphon report", function()
@@ -43,10 +44,7 @@ describe("siphon report", function()
     assert.equal(137, killed.code)
     ids = {}
     for what, name in pairs(names) do ids[what] = assert(job_of("glance:" .. name)).id end
-    for _ = 1, 100 do
-      if job_of("glance:" .. names.resumed).state == "abandoned" then break end
-      core.task.sleep(0.1)
-    end
+    eventually("the end of the lease", function() return job_of("glance:" .. names.resumed).state == "abandoned" end)
     assert.equal(0, command.run({ "resume", ids.resumed, "--quiet" }).code)
   end)
 

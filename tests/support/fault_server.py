@@ -88,7 +88,7 @@ class Request:
         self.path = parts.path
         self.query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         self.record = {"method": method, "target": target, "headers": headers, "body_bytes": 0,
-                       "connection": id(connection), "nth": connection.requests}
+                       "connection": id(connection), "nth": connection.requests, "time": time.monotonic()}
         if not self.path.startswith("/-/"):
             with lock:
                 log.append(self.record)

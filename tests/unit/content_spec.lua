@@ -3,6 +3,8 @@ local qemu = require "siphon.qemu"
 local routes = require "siphon.routes"
 local testing = require "siphon.testing"
 
+local eventually = require "support.eventually"
+
 describe("siphon.content", function()
   it("knows what a volume begins with", function()
     local zeroes = ("\0"):rep(80)
@@ -129,12 +131,23 @@ describe("siphon.process", function()
   end)
 
   it("is stopped with its task, however it resists", function()
-    for script, most in pairs { ["sleep 60"] = 1.5, ["trap '' TERM; while :; do sleep 0.1; done"] = 5 } do
-      local began = task.now()
-      local result, err = task.timeout(0.2, process.run, { "sh", "-c", script })
-      assert.is_nil(result)
-      assert.equal("timeout", err.code)
-      assert.is_true(task.now() - began < most)
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local function heard()
+      local file <close> = assert(io.open(path))
+      return file:read "a"
+    end
+    -- Those that heed it are asked before they are killed.
+    for on_term, last_words in pairs { [("echo asked >>%s; exit"):format(path)] = "ready\nasked\n", [""] = "ready\n" } do
+      os.remove(path)
+      local running = task.spawn(process.run, { "sh", "-c",
+        ("trap '%s' TERM; echo ready >%s; while :; do sleep 0.1; done"):format(on_term, path) })
+      eventually("the program", function() return io.open(path) and heard() ~= "" end)
+      running:cancel()
+      local ok, err = pcall(task.timeout, 60, running.join, running)
+      assert.is_false(ok)
+      assert.equal("cancelled", err.code)
+      assert.equal(last_words, heard())
     end
   end)
 
