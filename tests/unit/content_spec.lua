@@ -138,7 +138,8 @@ describe("siphon.process", function()
       return file:read "a"
     end
     -- Those that heed it are asked before they are killed.
-    for on_term, last_words in pairs { [("echo asked >>%s; exit"):format(path)] = "ready\nasked\n", [""] = "ready\n" } do
+    local heed = ("echo asked >>%s; exit 1"):format(path)
+    for on_term, last_words in pairs { [heed] = "ready\nasked\n", [""] = "ready\n" } do
       os.remove(path)
       local running = task.spawn(process.run, { "sh", "-c",
         ("trap '%s' TERM; echo ready >%s; while :; do sleep 0.1; done"):format(on_term, path) })
