@@ -372,17 +372,26 @@ local function is_attempt(header, err)
   return header.queue and not header.complete and not err.retryable and not err:is "cancelled"
 end
 
+-- Undoes to its end what was being undone when it was cut off, or could not be. There is no image then, so that this is
+-- no success of who wanted one.
+local function undo_instead(job)
+  local why = job.header.state == "undoing" and former_error(job.header)
+  local ok, err = execution.undo(job, nil, why)
+  if not ok then return nil, err end
+  why = why or errors.new("job.undone", "job.resume", "the job had failed; what was left of it has been undone now")
+  return nil, final_error(job, why), job.again == nil
+end
+
 --- Goes on with a job whose record was taken over, or begins one from the queue: its result, or nil and an error. One
--- that was being undone when it was cut off is undone to its end. One whose image is there has nothing left to do at a
--- source that is gone.
+-- that was being undone when it was cut off, or that failed, is undone to its end; then the error is the one that it
+-- failed with, and there is a third result: whether nothing is left of the job, so that its copy can be begun anew.
+-- One whose image is there has nothing left to do at a source that is gone.
 function execution.resume(job)
   local header = job.header
   local is_fresh = attempts.is_fresh(header)
   job.events:emit("job.start", { source = header.source, target = header.target, resumed = not is_fresh or nil })
   if is_fresh then return carry_through(job, keep_lease, job, begin_queued, job) end
-  if header.state == "undoing" or header.state == "failed" then
-    return execution.undo(job, nil, header.state == "undoing" and former_error(header))
-  end
+  if header.state == "undoing" or header.state == "failed" then return undo_instead(job) end
   local seen, problem = xpcall(lease.keep, errors.handler, job.journal, not_yet, look_again, job)
   if not seen and not (header.complete and problem:is "ENOENT") then
     if is_attempt(header, problem) then return core.task.shield(conclude, job, false, problem) end

@@ -265,7 +265,8 @@ end
 --- siphon.jobs.resume(id, options) -> result | nil, err
 -- Goes on with a job that nobody works on any more: the result is that of siphon.copy. options: the Ceph connection,
 -- the cloud, on_event; on_wait(holder): called when a lease has to run out first. Errors: job.held when somebody
--- works on it; job.not_found; job.over.
+-- works on it; job.not_found; job.over. One that failed or was interrupted is undone to its end: the error is the one
+-- that it failed with, or job.undone, and a third result tells whether nothing is left of it.
 function jobs.resume(id, options)
   options = check("siphon.jobs.resume", options)
   return with_job(id, options, execution.resume, function(line)
@@ -369,7 +370,8 @@ local function is_there(here, request, line)
 end
 
 --- What siphon.copy does first with `resume`: the result of the unfinished job with the same source and target, or of
--- the last one, when it is done and its image is there; nil when there is neither, and the copy is a new one.
+-- the last one, when it is done and its image is there; nil when there is neither, and the copy is a new one. So it is
+-- when the unfinished job had failed, which is undone first.
 function jobs.resume_same(request, options)
   local asked = {}
   for key in pairs(OPTIONS) do asked[key] = options[key] end
@@ -383,7 +385,10 @@ function jobs.resume_same(request, options)
     return true
   end)
   if not ok then return nil, err end
-  if unfinished then return jobs.resume(unfinished.id, asked) end
+  if unfinished then
+    local result, problem, is_undone = jobs.resume(unfinished.id, asked)
+    if not is_undone then return result, problem end
+  end
   if done then return already_done(done, request.on_event) end
   return nil
 end

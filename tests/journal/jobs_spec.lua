@@ -191,6 +191,34 @@ describe("a job's record", function()
     bed.delete_glance_image(id)
   end)
 
+  describe("of one that was killed while it was undone", function()
+    local target = "images/" .. bed.name "killed-twice"
+
+    local function cut_off_undoing()
+      local process = alive(target, { SIPHON_FAULT = "kill source.freeze.undo/rados.omap_set", SIPHON_LEASE = "1" })
+      process:signal "TERM"
+      assert.equal(137, process:wait(60).code)
+      return has_state(target, "abandoned")
+    end
+
+    it("is undone to its end by `resume`, which does not call that an image", function()
+      local id = cut_off_undoing().id
+      local result = command.run { "resume", id, "--quiet" }
+      assert.equal(130, result.code, result.err)
+      assert.matches("what was begun has been undone", result.err)
+      assert.is_nil(job_of(target))
+    end)
+
+    it("makes room for a new one that --resume begins", function()
+      cut_off_undoing()
+      local result = command.run { "copy", spec, target, "--quiet", "--resume" }
+      assert.equal(0, result.code, result.err)
+      assert.equal(expected, bed.md5(target))
+      assert.is_nil(job_of(target))
+      bed.remove(target)
+    end)
+  end)
+
   it("of one whose undo failed stays, until the undo succeeds", function()
     local entry = cut_off("target.seal/rbd.snap_create", "glance:" .. name)
     local server = servers.start()
@@ -198,7 +226,7 @@ describe("a job's record", function()
     local failed = command.run({ "undo", entry.id, "--quiet" },
       { env = { OS_ENDPOINT = server.url, OS_AUTH_TYPE = "none" } })
     server:stop()
-    assert.is_true(failed.code ~= 0)
+    assert.equal(75, failed.code)
     assert.matches("left behind: Glance image", failed.err)
     assert.equal("failed", job_of("glance:" .. name).state)
     local result = command.run { "undo", entry.id, "--quiet" }

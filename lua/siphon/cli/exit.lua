@@ -34,7 +34,7 @@ local BY_CODE = {
   [exit.INTERNAL] = { "lua.error", "misuse" },
   [exit.TRY_AGAIN] = {
     "timeout", "mgr.task", "source.owner_silent", "http.timeout", "EBUSY", "ETIMEDOUT", "EAGAIN", "job.held",
-    "lease.lost", "rados.conflict",
+    "job.undone", "lease.lost", "rados.conflict",
   },
   [exit.NO_PERMISSION] = {
     "EPERM", "EACCES", "EROFS", "rados.auth", "glance.unauthorized", "glance.forbidden",
