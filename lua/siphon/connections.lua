@@ -51,7 +51,7 @@ function connections.home(options)
   }
 end
 
--- The target's cluster, when it is another one: `away`, and nil when nothing was said about it.
+-- The target's cluster, when it is another one than the source's: `away`.
 function Connections:open_away()
   local request = self.request
   if not (request.target_conf or request.target_id or request.target_keyring) then return true end
@@ -61,9 +61,14 @@ function Connections:open_away()
   }
   if not cluster then return nil, errors.explain(err, "the target's cluster: " .. err.message) end
   self.owned[#self.owned + 1] = cluster
-  self.away = self.clusters[cluster.fsid] or cluster
-  self.clusters[cluster.fsid] = self.away
+  if cluster.fsid ~= self.home.fsid then self.away, self.clusters[cluster.fsid] = cluster, cluster end
   return true
+end
+
+--- The fsid of the cluster that a target (see siphon.spec) is in; nil when that is the source's.
+function Connections:target_fsid(target)
+  local fsid = target.fsid or self.away and self.away.fsid
+  return fsid ~= self.home.fsid and fsid or nil
 end
 
 --- Whether there is a connection to the cluster of that fsid.

@@ -42,8 +42,8 @@ local copy = {}
 --   glance            a siphon.glance client instead of that cloud's
 --   journal_pool      "pool[/namespace]" where the job's record is kept (default: the source's, see siphon.journal)
 --   no_journal        the record is in this process only: nobody can take the job over when it is cut off
---   resume            go on with the unfinished job of the same source and target, if there is one; if the last one is
---                     done and its image is there, that is the result
+--   resume            go on with the unfinished job of the same source and target, in the same cluster, if there is
+--                     one; if the last one is done and its image is there, that is the result
 --   on_event          function(event), see siphon.event
 -- result: { job, source, target, route, image_id, location, hash = { checksum, os_hash_algo, os_hash_value } (nil:
 -- none), bytes = { size, allocated, copied, through_host }, seconds }. On failure everything is undone before

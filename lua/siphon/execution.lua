@@ -112,7 +112,8 @@ local function begin(job)
   local decision = assert(job.situation:decide())
   job.header = {
     version = 1, id = job.id, state = "running", source = tostring(job.request.source),
-    target = tostring(job.request.target), image_id = job.target:result().image_id, request = job.request.record,
+    target = tostring(job.request.target), target_fsid = job.connections:target_fsid(job.request.target),
+    image_id = job.target:result().image_id, request = job.request.record,
     decision = { reason = decision.reason, considered = decision.considered }, started = core.system.time(),
     policy = job.situation.policy.name, queue = job.header.queue, barred = job.header.barred,
   }
@@ -245,8 +246,9 @@ end
 local function line_of(job, state, err)
   local header = job.header
   return {
-    state = state, source = header.source, target = header.target, route = header.route, image_id = header.image_id,
-    started = header.started, ended = core.system.time(), error = err and errors.plain(err), bytes = header.bytes,
+    state = state, source = header.source, target = header.target, target_fsid = header.target_fsid,
+    route = header.route, image_id = header.image_id, started = header.started, ended = core.system.time(),
+    error = err and errors.plain(err), bytes = header.bytes,
     holder = { host = job.record.holder.host, pid = job.record.holder.pid, user = job.record.holder.user },
   }
 end

@@ -31,9 +31,10 @@ end
 -- --- looking ---------------------------------------------------------------------------------------------------
 
 -- Calls fn(places, here) with the pools that hold journals; returns what it returns, or nil and an error. Who takes a
--- job over has a connection of its own beside this one, since it can be barred.
-local function with_places(options, fn)
-  local here <close>, err = connections.home(options)
+-- job over has a connection of its own beside this one, since it can be barred. open: how to connect (default: to the
+-- source's cluster alone).
+local function with_places(options, fn, open)
+  local here <close>, err = (open or connections.home)(options)
   if not here then return nil, err end
   local places, problem = journals.places(here, options.journal_pool)
   if not places then return nil, problem end
@@ -341,16 +342,18 @@ end
 
 -- --- the same copy again ---------------------------------------------------------------------------------------
 
-local function same(line, request)
+-- A name means another image in another cluster.
+local function same(line, request, here)
   return line.source == tostring(request.source) and line.target == tostring(request.target)
+    and line.target_fsid == here:target_fsid(request.target)
 end
 
 -- The last line of that copy in these lists.
-local function last_of(places, read, request)
+local function last_of(places, read, request, here)
   local found
   for _, pool in ipairs(places) do
     for _, line in ipairs(read(pool) or {}) do
-      if same(line, request) and not (found and found.id > line.id) then found = line end
+      if same(line, request, here) and not (found and found.id > line.id) then found = line end
     end
   end
   return found
@@ -359,11 +362,11 @@ end
 -- Whether the image that a job made is still there.
 local function is_there(here, request, line)
   if request.target.kind == "rbd" then
-    local pool = here:pool(nil, request.target.pool, request.target.namespace)
-    local image <close> = pool and core.rbd.open(pool, request.target.image)
+    local target = request.target
+    local pool = here:pool(here:target_fsid(target), target.pool, target.namespace)
+    local image <close> = pool and core.rbd.open(pool, target.image)
     return image ~= nil
   end
-  here.request = request
   local client = here:glance()
   local image = client and client:show(line.image_id)
   return image ~= nil and image.status == "active"
@@ -376,14 +379,14 @@ function jobs.resume_same(request, options)
   local asked = {}
   for key in pairs(OPTIONS) do asked[key] = options[key] end
   local unfinished, done
-  local ok, err = with_places(asked, function(places, here)
-    unfinished = last_of(places, index.live, request)
+  local ok, err = with_places(request, function(places, here)
+    unfinished = last_of(places, index.live, request, here)
     if unfinished and not index.is_final(unfinished.state) then return true end
     unfinished = nil
-    local last = last_of(places, index.history, request)
+    local last = last_of(places, index.history, request, here)
     if last and last.state == "done" and is_there(here, request, last) then done = last end
     return true
-  end)
+  end, connections.open)
   if not ok then return nil, err end
   if unfinished then
     local result, problem, is_undone = jobs.resume(unfinished.id, asked)

@@ -86,8 +86,8 @@ function queue.put(entry, here)
     id = job.new_id()
     pool, line = journals.enqueue(asking, id, {
       version = 1, id = id, state = "queued", source = tostring(entry.request.source),
-      target = tostring(entry.request.target), image_id = entry.request.image_id, started = core.system.time(),
-      request = entry.record, queue = entry.queue,
+      target = tostring(entry.request.target), target_fsid = here:target_fsid(entry.request.target),
+      image_id = entry.request.image_id, started = core.system.time(), request = entry.record, queue = entry.queue,
     })
   until pool or not line:is "rados.conflict"
   if not pool then return nil, line end

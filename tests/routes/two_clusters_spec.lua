@@ -28,8 +28,8 @@ describe("two clusters", function()
     return spec
   end
 
-  local function there(spec, target, route)
-    local arguments = { "copy", spec, target, "--target-conf", away .. "/client/ceph.conf", "--target-id", "siphon" }
+  local function there(spec, target, route, ...)
+    local arguments = { "copy", spec, target, "--target-conf", away .. "/client/ceph.conf", "--target-id", "siphon", ... }
     table.move({ "--route", route }, 1, route and 2 or 0, #arguments + 1, arguments)
     return command.run(arguments)
   end
@@ -65,27 +65,27 @@ describe("two clusters", function()
     assert.matches("32 MiB by route copy, sha256 " .. sum .. "\n$", result.out)
   end)
 
+  -- A copy that comes to a fault in its midst; returns the process and, once the lease ran out, its job's id.
+  local function cut_off(verb, spec, target)
+    local process = command.start({ "copy", spec, target, "--quiet", "--route", "copy", "--target-conf",
+      away .. "/client/ceph.conf", "--target-id", "siphon" },
+      { env = { SIPHON_FAULT = verb .. " target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
+    if verb == "stop" then process:wait_until_stopped() end -- one that begins looks abandoned for a moment
+    for _ = 1, 300 do
+      for line in command.run({ "jobs", "--json" }).out:gmatch "[^\n]+" do
+        local entry = json.decode(line)
+        if entry.source == spec and entry.state == "abandoned" then return process, entry.id end
+      end
+      core.task.sleep(0.1)
+    end
+    error "the job was not cut off"
+  end
+
   describe("hold a job", function()
     local barred
 
     before_each(function() barred = fences.standing() end)
     after_each(function() fences.lift(barred) end)
-
-    -- A copy that comes to a fault in its midst; returns the process and, once the lease ran out, its job's id.
-    local function cut_off(verb, spec, target)
-      local process = command.start({ "copy", spec, target, "--quiet", "--route", "copy", "--target-conf",
-        away .. "/client/ceph.conf", "--target-id", "siphon" },
-        { env = { SIPHON_FAULT = verb .. " target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" } })
-      if verb == "stop" then process:wait_until_stopped() end -- one that begins looks abandoned for a moment
-      for _ = 1, 300 do
-        for line in command.run({ "jobs", "--json" }).out:gmatch "[^\n]+" do
-          local entry = json.decode(line)
-          if entry.source == spec and entry.state == "abandoned" then return process, entry.id end
-        end
-        core.task.sleep(0.1)
-      end
-      error "the job was not cut off"
-    end
 
     local function barred_there()
       return command.shell(admin .. "ceph osd blocklist ls 2>/dev/null | wc -l")
@@ -127,6 +127,54 @@ describe("two clusters", function()
       assert.matches("was taken over by", late.err)
       assert.is_false(there_is(target))
       assert.not_equal(before, barred_there())
+    end)
+  end)
+
+  describe("are told apart by --resume", function()
+    local spec, target
+    local barred
+
+    before_each(function()
+      barred = fences.standing()
+      spec = volume()
+      target = spec .. "-copy"
+    end)
+    after_each(function() fences.lift(barred) end)
+
+    local function copied_here(name)
+      local result = command.run { "copy", spec, name, "--resume", "--quiet" }
+      assert.equal(0, result.code, result.err)
+      volumes[#volumes + 1] = name
+      assert.equal(bed.md5(spec), bed.md5(name))
+    end
+
+    local function copied_there(name)
+      local result = there(spec, name, nil, "--resume", "--quiet")
+      assert.equal(0, result.code, result.err)
+      assert.equal(bed.md5(spec), md5_there(name))
+    end
+
+    it("when the copy in one of them is done", function()
+      copied_here(target)
+      copied_there(target)
+    end)
+
+    it("when the source has the target's name", function()
+      copied_there(spec)
+      command.shell(admin .. "rbd rm --no-progress " .. spec)
+      copied_there(spec)
+      local again = there(spec, spec, nil, "--resume", "--json")
+      assert.equal(0, again.code, again.err)
+      assert.equal(1, #command.events(again.out))
+    end)
+
+    it("when the copy to one of them was cut off", function()
+      local process, id = cut_off("kill", spec, target)
+      assert.equal(137, process:wait().code)
+      copied_here(target)
+      assert.matches(id, command.run({ "jobs" }).out, 1, true)
+      copied_there(target)
+      assert.not_matches(id, command.run({ "jobs" }).out, 1, true)
     end)
   end)
 

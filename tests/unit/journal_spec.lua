@@ -211,7 +211,7 @@ describe("siphon.journal", function()
       finally(function() jobs.new_id = real end)
       function jobs.new_id() return table.remove(drawn, 1) end
       local id, place = queue.put({ request = { source = { pool = "pool" }, target = { kind = "glance" } }, record = {},
-        queue = {} }, { pool = function() return pool end })
+        queue = {} }, { pool = function() return pool end, target_fsid = function() end })
       assert.equal("20260131-120000-fedcba", id)
       assert.equal(pool, place)
       assert.equal("s", index.find(pool, ID).source)

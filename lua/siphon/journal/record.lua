@@ -138,8 +138,8 @@ end
 -- It has the request, so that a job whose record was never written can still be begun.
 local function line_of(header)
   return {
-    state = header.state, source = header.source, target = header.target, image_id = header.image_id,
-    started = header.started, request = header.request, queue = header.queue,
+    state = header.state, source = header.source, target = header.target, target_fsid = header.target_fsid,
+    image_id = header.image_id, started = header.started, request = header.request, queue = header.queue,
   }
 end
 

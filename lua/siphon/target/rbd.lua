@@ -22,8 +22,7 @@ end
 
 function rbd.open(connections, request, source)
   local spec = request.target
-  local fsid = spec.fsid or connections.away and connections.away.fsid
-  local pool, err = connections:pool(fsid, spec.pool, spec.namespace)
+  local pool, err = connections:pool(connections:target_fsid(spec), spec.pool, spec.namespace)
   if not pool then return nil, err end
   local self = setmetatable({
     place = place.new(pool, "siphon-" .. request.job_id), name = spec.image,
