@@ -93,6 +93,7 @@ end
 local function let_go(job, route)
   core.system.fault_step "let_go"
   if route.parent ~= "kept" then return snapshot.release(job) end
+  snapshot.keep(job)
   job:emit_step("source.snapshot", "note", {
     detail = ("the snapshot %s@%s stays: the image depends on it"):format(job.facts.source.image, job.snapshot.name),
   })

@@ -107,6 +107,14 @@ function replay.pass(job, name)
   if entry and entry.step == name then pass(job, entry) end
 end
 
+--- Whether the record has such a step, begun or done, that is not undone.
+function replay.has_begun(job, name)
+  for _, entry in ipairs(job.entries) do
+    if entry.step == name and not GONE[entry.state] then return true end
+  end
+  return false
+end
+
 --- Whether the record has such a step as done.
 function replay.has_done(job, name)
   for _, entry in ipairs(job.entries) do

@@ -4,10 +4,11 @@
 --
 -- Without a snapshot in the source's spec the job takes its own, siphon-<job id>, and removes it when it is
 -- done (no name that Cinder treats in a special way: "*.clone_snap", "backup.*"). A snapshot that the user
--- named is used as it is; if it is not protected, it is for as long as the job takes.
+-- named is used as it is; if it is not protected, it is for as long as the job takes (see siphon.protection).
 
 local core = require "siphon.core"
 local errors = require "siphon.errors"
+local protection = require "siphon.protection"
 local replay = require "siphon.replay"
 local source = require "siphon.source"
 
@@ -62,7 +63,7 @@ local function check_owner(job)
 end
 
 -- Whether the source has the snapshot of that name, the same one, and protected.
-local function is_held(job, name, id)
+local function is_protected(job, name, id)
   local image <close> = core.rbd.open(job.source.pool, { id = job.source.info.id })
   local record = image and find_by_name(image, name)
   return record ~= nil and record.id == id and record.protected
@@ -76,7 +77,7 @@ local function take(job)
     undo = { "remove_snapshot", data_of(job, { snapshot = name }) },
     untouched = { "source.owner_silent", "EPERM", "EACCES", "EROFS" },
     keep = true,
-    still = function(data) return is_held(job, name, data.snapshot_id) end,
+    still = function(data) return is_protected(job, name, data.snapshot_id) end,
     act = function(note)
       local image <close>, err = open_for_writing(job)
       if not image then return nil, explain(err, job, "take a snapshot") end
@@ -90,19 +91,27 @@ local function take(job)
   })
 end
 
+-- Whether the snapshot is protected for good. That nobody holds it is looked at before and after, since other jobs
+-- begin and end meanwhile.
+local function is_users_own(job, record)
+  local function is_held() return protection.is_held(job.source.pool, job.source.info.id, record.id) end
+  return not is_held() and is_protected(job, record.name, record.id) and not is_held()
+end
+
 -- Protects the user's snapshot for as long as the job takes.
 local function hold(job, record)
-  if record.protected and not replay.has_done(job, "source.protect") then return record end
+  if not replay.has_begun(job, "source.protect") and is_users_own(job, record) then return record end
+  local data = data_of(job, { snapshot = record.name, snapshot_id = record.id, job = job.id })
   return job:step("source.protect", {
     detail = ("snapshot %s protected for the time being"):format(tostring(job.source.spec)),
-    undo = { "unprotect_snapshot", data_of(job, { snapshot = record.name, snapshot_id = record.id }) },
+    undo = { "unprotect_snapshot", data },
     keep = true, again = true,
-    still = function() return is_held(job, record.name, record.id) end,
+    still = function() return is_protected(job, record.name, record.id) end,
     act = function()
       local image <close>, err = open_for_writing(job)
       if not image then return nil, explain(err, job, "protect a snapshot") end
-      local held, problem = image:snapshot_protect(record.name)
-      if not held and not problem:is("EBUSY") then return nil, explain(problem, job, "protect a snapshot") end
+      local held, problem = protection.take(job.source.pool, image, data)
+      if not held then return nil, explain(problem, job, "protect a snapshot") end
       return record
     end,
   })
@@ -126,6 +135,15 @@ function snapshot.check(job)
     errors.raise("source.changed", "job.check", text, {
       where = { pool = job.source.pool.name, image = job.source.spec.image, snapshot = job.snapshot.name },
     })
+  end
+end
+
+--- Leaves the snapshot as it is for good, because something depends on it.
+function snapshot.keep(job)
+  for _, entry in ipairs(job.entries) do
+    local data = entry.step == "source.protect" and entry.data
+    local pool = data and job.connections:pool(data.fsid, data.pool, data.namespace)
+    if pool then protection.let_go(pool, data) end
   end
 end
 

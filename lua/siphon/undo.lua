@@ -13,6 +13,7 @@ local core = require "siphon.core"
 local errors = require "siphon.errors"
 local json = require "siphon.json"
 local mgr = require "siphon.mgr"
+local protection = require "siphon.protection"
 local renaming = require "siphon.renaming"
 local source = require "siphon.source"
 
@@ -107,15 +108,17 @@ actions.remove_snapshot = {
 }
 
 actions.unprotect_snapshot = {
-  thing = function(data) return "protection of " .. snapshot_text(data) end, done = "taken back",
+  thing = function(data) return "protection of " .. snapshot_text(data) end, done = "no longer needed",
   run = function(data, connections)
+    local pool = pool_of(data, connections)
     local function is_gone() return true end
-    return with_snapshot(data, connections, is_gone, function(image, record)
-      if not record.protected then return true end
-      local ok, err = image:snapshot_unprotect(record.name)
+    local result, why = with_snapshot(data, connections, is_gone, function(image)
+      local ok, err = protection.give_back(pool, image, data)
       if not ok and err:is("EBUSY") then return "kept", "it has a clone by now" end
-      return gone(ok, err, "EINVAL")
+      return gone(ok, err)
     end)
+    if result and pool then protection.let_go(pool, data) end -- also of a snapshot that is gone, or was replaced
+    return result, why
   end,
 }
 
