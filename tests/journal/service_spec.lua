@@ -4,6 +4,7 @@ local core = require "siphon.core"
 
 local bed = require "support.bed"
 local command = require "support.command"
+local queue = require "support.queue"
 
 describe("siphon worker, as a service", function()
   local spec, name, directory
@@ -11,6 +12,7 @@ describe("siphon worker, as a service", function()
   setup(function()
     spec, name = bed.volume { size = 4, data = { { 0, 1 } } }
     directory = command.shell("mktemp -d"):gsub("%s+$", "")
+    queue.open(spec, "images/" .. name)
   end)
   teardown(function()
     bed.remove(spec)

@@ -17,6 +17,7 @@ describe("siphon worker", function()
   setup(function()
     here = ground.new { size = 8, data = { { 0, 2 }, { 5, 1 } } }
     spec, name, expected = here.spec, here.name, here.md5
+    queue.open(spec, "images/" .. name)
   end)
   teardown(function() here:clear() end)
   before_each(function() workers = {} end)
@@ -73,7 +74,7 @@ describe("siphon worker", function()
     local result = process:wait(30)
     assert.equal(0, result.code, result.err)
     -- A job says that it is complete a moment before the worker is done with it.
-    assert.matches("takes no more jobs; [01] to finish", result.out)
+    assert.matches("takes no more jobs; %d to finish", result.out)
     for i = 1, 2 do bed.remove(target(i)) end
   end)
 
@@ -93,7 +94,7 @@ describe("siphon worker", function()
 
   it("ends when its jobs are over, and by a second signal puts them back", function()
     local id = submit(spec, target(1), "--freeze-command", "sleep 3", "--thaw-command", "true")
-    local waits = submit(spec, target(2))
+    local waits = submit(spec, target(2), "--priority=-1")
     local process = worker()
     process:wait_for(id:gsub("%-", "%%-") .. ": volumes")
     process:signal "TERM"
@@ -227,7 +228,7 @@ describe("siphon worker", function()
         assert.equal(137, victim:wait(30).code)
       end
     end
-    eventually("an empty queue", function() return command.run({ "jobs" }).out == "" end, 60)
+    eventually("an empty queue", function() return command.run({ "jobs" }).out == "" end, 300)
     for _, process in ipairs { steady, victim } do
       process:signal "TERM"
       local result = process:wait(60)

@@ -13,6 +13,11 @@ function queue.submit(...)
   return (result.out:gsub("%s+$", ""))
 end
 
+--- Has the journal of the source's pool be there, which the first job makes: before that a worker has nothing to watch.
+function queue.open(source, target)
+  command.run { "cancel", queue.submit(source, target) }
+end
+
 --- What `siphon job` tells of it.
 function queue.shown(id)
   local result = command.run { "job", id, "--json" }
