@@ -195,7 +195,9 @@ describe("a job's record", function()
     local target = "images/" .. bed.name "killed-twice"
 
     local function cut_off_undoing()
-      local process = alive(target, { SIPHON_FAULT = "kill source.freeze.undo/rados.omap_set", SIPHON_LEASE = "1" })
+      local process = alive(target, { SIPHON_FAULT = "kill source.freeze.undo/rados.omap_set", SIPHON_LEASE = "1" },
+        "--json")
+      process:wait_for "source%.freeze" -- before that there is nothing to undo
       process:signal "TERM"
       assert.equal(137, process:wait(60).code)
       return has_state(target, "abandoned")
