@@ -124,16 +124,16 @@ void sph_op_use(sph_op *op, sph_object *object) {
 
 /* --- progress ------------------------------------------------------------------------------------------- */
 
-static void report_progress(sph_post *post) {
-    sph_op *op = (sph_op *)((char *)post - offsetof(sph_op, progress_post));
-    atomic_store(&op->progress_posted, false);
+static void tell_progress(sph_op *op) {
     lua_State *T = op->progress_thread;
     if (!T || !op->engine->L || op->abandoned)
         return;
+    op->told_done = atomic_load(&op->progress_done);
+    op->told_total = atomic_load(&op->progress_total);
     lua_settop(T, 1);
     lua_pushvalue(T, 1);
-    lua_pushinteger(T, (lua_Integer)atomic_load(&op->progress_done));
-    lua_pushinteger(T, (lua_Integer)atomic_load(&op->progress_total));
+    lua_pushinteger(T, (lua_Integer)op->told_done);
+    lua_pushinteger(T, (lua_Integer)op->told_total);
     if (lua_pcall(T, 2, 0, 0) != LUA_OK) {
         const char *message = lua_tostring(T, -1);
         sph_op_fail(op, sph_error_new("lua.error", op->type->name, "the progress function failed: %s",
@@ -143,12 +143,24 @@ static void report_progress(sph_post *post) {
     lua_settop(T, 1);
 }
 
+static void report_progress(sph_post *post) {
+    sph_op *op = (sph_op *)((char *)post - offsetof(sph_op, progress_post));
+    atomic_store(&op->progress_posted, false);
+    tell_progress(op);
+}
+
+static void report_end(sph_op *op) {
+    uint64_t done = atomic_load(&op->progress_done), total = atomic_load(&op->progress_total);
+    if (total && done >= total && (done != op->told_done || total != op->told_total))
+        tell_progress(op);
+}
+
 void sph_op_progress_option(lua_State *L, sph_op *op, int idx) {
     if (lua_isnoneornil(L, idx) || lua_getfield(L, idx, "progress") == LUA_TNIL)
         return;
     if (!lua_isfunction(L, -1))
         luaL_argerror(L, idx, "option 'progress' must be a function");
-    /* The thread gives report_progress a stack of its own, with room for the call already there. */
+    /* The thread gives tell_progress a stack of its own, with room for the call already there. */
     lua_State *T = lua_newthread(L);
     if (!lua_checkstack(T, LUA_MINSTACK))
         sph_error_no_memory(L);
@@ -169,11 +181,9 @@ void sph_op_progress(sph_op *op, uint64_t done, uint64_t total) {
     atomic_store(&op->progress_total, total);
     if (!op->progress_post.run)
         return;
-    uint64_t now = (uint64_t)(sph_now() * 1000);
-    bool last = total && done >= total;
-    if (!last && now < atomic_load(&op->progress_due))
+    uint64_t now = (uint64_t)(sph_now() * 1000), due = atomic_load(&op->progress_due);
+    if (now < due || !atomic_compare_exchange_strong(&op->progress_due, &due, now + 100))
         return;
-    atomic_store(&op->progress_due, now + 100);
     if (!atomic_exchange(&op->progress_posted, true))
         sph_loop_post(op->engine->loop, &op->progress_post);
 }
@@ -189,6 +199,7 @@ static void finish(sph_post *post) {
         engine->flight = op->next_flight;
     if (op->next_flight)
         op->next_flight->prev_flight = op->prev_flight;
+    report_end(op);
     op->done = true;
     if (!(op->type->flags & (SPH_OP_ABANDON | SPH_OP_SHIELDED | SPH_OP_EMBEDDED | SPH_OP_IDLE)))
         sph_fault_ended(op->type->name);

@@ -65,6 +65,7 @@ struct sph_op {
     atomic_bool progress_posted;
     sph_post progress_post;
     atomic_uint_least64_t progress_due; /* ms; it is reported at most 10 times a second */
+    uint64_t told_done, told_total;     /* what the last report said */
     int half_told;                      /* of fault.h */
     struct lua_State *progress_thread;  /* holds the Lua function, anchored by the anchor; or NULL */
     void **anchor;                      /* the userdata's content while it holds its reference */

@@ -137,11 +137,12 @@ static void run_steps(sph_op *op) {
         sph_op_progress(op, i, steps);
         nap(0.001);
     }
+    sph_op_progress(op, steps, steps);
 }
 
 static const sph_op_type steps_type = {.name = "probe.steps", .run = run_steps};
 
-/* probe.steps(n, {progress = fn}) -> true: n reports of progress, 1 ms apart. */
+/* probe.steps(n, {progress = fn}) -> true: n reports of progress, 1 ms apart, the last one twice. */
 static int l_probe_steps(lua_State *L) {
     probe_op *op = sph_op_new(L, &steps_type, sizeof *op);
     op->steps = (uint64_t)luaL_checkinteger(L, 1);
