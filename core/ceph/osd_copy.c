@@ -72,6 +72,12 @@ static uint64_t take_object(hand *h) {
     return (uint64_t)n;
 }
 
+/* Under the lock. */
+static void report(copy *c) {
+    uint64_t size = c->source.levels[0].layout.object_size, total = sph_osd_list_total(&c->list);
+    sph_op_progress(&c->self->op, c->done * size, (total > c->done ? total : c->done) * size);
+}
+
 static void settle(hand *h, uint64_t n, int rc) {
     copy *c = h->copy;
     pthread_mutex_lock(&c->lock);
@@ -84,6 +90,7 @@ static void settle(hand *h, uint64_t n, int rc) {
     } else {
         h->object = NOTHING;
         c->done++;
+        report(c);
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -173,14 +180,6 @@ static int checkpoint(copy *c) {
     return sph_ceph_check(&c->self->op, rc, &place, NULL, "cannot note in the target how far the copy got");
 }
 
-static void report(copy *c) {
-    uint64_t size = c->source.levels[0].layout.object_size, total = sph_osd_list_total(&c->list);
-    pthread_mutex_lock(&c->lock);
-    uint64_t done = c->done;
-    pthread_mutex_unlock(&c->lock);
-    sph_op_progress(&c->self->op, done * size, (total > done ? total : done) * size);
-}
-
 static void wait_a_little(copy *c) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -218,7 +217,6 @@ static void oversee(copy *c) {
     bool stopped = start_hands(c) < 0;
     while (!is_over(c)) {
         wait_a_little(c);
-        report(c);
         if (!stopped && sph_op_is_cancelled(op)) {
             stopped = true;
             sph_ceph_check(op, -ECANCELED, &place, NULL, "the copy was stopped");

@@ -128,7 +128,7 @@ static void tell_progress(sph_op *op) {
     lua_State *T = op->progress_thread;
     if (!T || !op->engine->L || op->abandoned)
         return;
-    op->told_done = atomic_load(&op->progress_done);
+    op->told_done = atomic_load(&op->progress_done); /* first: a total that grows is never behind it */
     op->told_total = atomic_load(&op->progress_total);
     lua_settop(T, 1);
     lua_pushvalue(T, 1);
@@ -149,9 +149,10 @@ static void report_progress(sph_post *post) {
     tell_progress(op);
 }
 
+/* librbd's rollback never says that all is done: what it said last has to do. */
 static void report_end(sph_op *op) {
-    uint64_t done = atomic_load(&op->progress_done), total = atomic_load(&op->progress_total);
-    if (total && done >= total && (done != op->told_done || total != op->told_total))
+    if (!op->error && (atomic_load(&op->progress_done) != op->told_done ||
+                       atomic_load(&op->progress_total) != op->told_total))
         tell_progress(op);
 }
 
@@ -177,8 +178,8 @@ void sph_op_progress_option(lua_State *L, sph_op *op, int idx) {
 
 void sph_op_progress(sph_op *op, uint64_t done, uint64_t total) {
     sph_fault_progress(op->type->name, done, total, &op->half_told);
-    atomic_store(&op->progress_done, done);
     atomic_store(&op->progress_total, total);
+    atomic_store(&op->progress_done, done);
     if (!op->progress_post.run)
         return;
     uint64_t now = (uint64_t)(sph_now() * 1000), due = atomic_load(&op->progress_due);

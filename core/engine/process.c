@@ -70,9 +70,9 @@ static int spawn(const sph_process_op *self, child *c) {
     return rc;
 }
 
-/* The last "(12.34/100%)" in what was printed just now. */
+/* Each "(12.34/100%)" in what was printed just now. */
 static void tell_progress(sph_process_op *self, const char *text, size_t size) {
-    for (size_t i = size; i-- > 0;) {
+    for (size_t i = 0; i < size; i++) {
         if (text[i] != '(')
             continue;
         char number[16] = "";
@@ -83,7 +83,6 @@ static void tell_progress(sph_process_op *self, const char *text, size_t size) {
         if (end == number || *end != '/' || !(percent >= 0 && percent <= 100))
             continue;
         sph_op_progress(&self->op, (uint64_t)(percent * 100), 10000);
-        return;
     }
 }
 
