@@ -21,7 +21,8 @@ function Meter:update(done, now, total)
   self.total = total or self.total
   local seconds = now - self.at
   if seconds > 0 then
-    local current = (done - self.done) / seconds
+    -- It may fall: a ceph-mgr that takes over another's task begins anew.
+    local current = math.max(0, done - self.done) / seconds
     local elapsed = now - self.since
     local weight = elapsed < SETTLE and seconds / elapsed or 1 - math.exp(-seconds / SETTLE)
     self.rate = self.rate + weight * (current - self.rate)

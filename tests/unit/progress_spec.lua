@@ -30,6 +30,14 @@ describe("siphon.progress", function()
       assert.equal(0, left)
     end)
 
+    it("knows no rate below nothing when what was done is no longer", function()
+      local meter = progress.meter(100, 0)
+      meter:update(60, 2)
+      local _, rate
+      for second = 3, 12 do _, rate = meter:update(0, second) end
+      assert.is_true(rate >= 0, tostring(rate))
+    end)
+
     it("does not divide by no time at all", function()
       local meter = progress.meter(100, 5)
       local _, rate = meter:update(10, 5)
