@@ -48,18 +48,25 @@ local function was_ours(job, owner)
   return false
 end
 
+local function refuse_silent(job, owner)
+  errors.raise("source.owner_silent", "job.snapshot", ("%s at %s has %s open and does not answer: a snapshot would "
+    .. "have Ceph bar it from the cluster, and its guest lose the disk; see whether that host lives, name a snapshot "
+    .. "that is there, or say --fence-dead-owner"):format(owner.client, owner.address, tostring(job.source.spec)), {
+    where = { pool = job.source.pool.name, image = job.source.spec.image }, retryable = true,
+  })
+end
+
 -- Asked for a snapshot, the holder of the exclusive lock writes down what it has in its cache. One that does not
 -- answer is barred from the cluster after 30 s, so that a guest which only hangs would lose its disks: siphon asks
 -- first whether it answers.
 local function check_owner(job)
   if job.request.fence_dead_owner then return end
   local owner = job.source:lock_owner()
-  if not owner or was_ours(job, owner) or job.source:answers(owner) then return end
-  errors.raise("source.owner_silent", "job.snapshot", ("%s at %s has %s open and does not answer: a snapshot would "
-    .. "have Ceph bar it from the cluster, and its guest lose the disk; see whether that host lives, name a snapshot "
-    .. "that is there, or say --fence-dead-owner"):format(owner.client, owner.address, tostring(job.source.spec)), {
-    where = { pool = job.source.pool.name, image = job.source.spec.image }, retryable = true,
-  })
+  while owner and not was_ours(job, owner) and not job.source:answers(owner) do
+    local now = job.source:lock_owner()
+    if now and now.client == owner.client then refuse_silent(job, owner) end
+    owner = now -- it let go of the image between the two looks
+  end
 end
 
 -- Whether the source has the snapshot of that name, the same one, and protected.
