@@ -122,7 +122,7 @@ local function begin(job)
   if job.record then
     job:remember {}
   elseif not job.request.no_journal then
-    job.record = assert(journals.create(job, job.header))
+    job.record = assert(core.task.shield(journals.create, job, job.header))
     job.journal = job.record
   end
   if job.record then job:tell { kind = "holder", text = "begun by " .. journals.holder_text(job.record.holder) } end
