@@ -27,7 +27,7 @@ _siphon() {
         [[ $candidate != *[/:] ]] || compopt -o nospace
         ;;
     esac
-  done < <(timeout 3 "${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
+  done < <(timeout $((${SIPHON_PATIENCE:-1} + 2)) "${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
 }
 
 complete -F _siphon siphon
