@@ -83,7 +83,7 @@ local function gaps(axis)
   return list
 end
 
-local NEAREST = 0.15 -- of the width, between two marks
+local NEAREST = 0.2 -- of the width, between two marks
 
 local function marks(axis)
   local list, last = {}, -1
