@@ -174,7 +174,7 @@ function Trial:clean()
       image:snapshot_remove(snapshot.name)
     end
     if image then image:close() end
-    core.rbd.remove(pool, name)
+    watches.remove(pool, name)
   end
   remove("images", self.way.target == "glance" and self.id or self.volume)
   remove("volumes", self.volume)
@@ -183,11 +183,13 @@ end
 
 -- --- all of them -----------------------------------------------------------------------------------------------
 
--- Not points of their own: the lease's renewal comes when it comes, and polling goes on for as long as it takes.
+-- Not points of their own: the lease's renewal comes when it comes, polling goes on for as long as it takes, and who
+-- ends a job also puts away what other jobs left in the index.
 local function is_steady(point)
   if point:find "rados%.lock" then return point:find "^job%.create/rados%.lock$" ~= nil end
   return not point:find "#%d%d" and not point:find "glance%.call#" and not point:find "rados%.mgr_command"
-    and not point:find "rbd%.allocated"
+    and not point:find "rbd%.allocated" and not point:find "^job%.finish/rados%.remove#"
+    and not point:find "^job%.finish/rados%.omap_set#[4-9]"
 end
 
 --- The points that a copy by this way passes, in order.

@@ -2,6 +2,7 @@
 
 local bed = require "support.bed"
 local command = require "support.command"
+local eventually = require "support.eventually"
 
 describe("siphon copy", function()
   local before, with_volume
@@ -212,6 +213,10 @@ describe("siphon copy", function()
     bed.admin "ceph osd pool set-quota images max_bytes 1000000"
     local ok, err = pcall(refused, 69, "up to %d+ MiB will be written to the pool 'images', which has %d+ %w+ left", to_glance(spec))
     bed.admin "ceph osd pool set-quota images max_bytes 0"
+    -- The mon looks every five seconds whether a pool is over its quota, and whether it no longer is.
+    eventually("the end of the quota", function()
+      return not bed.admin("ceph osd pool ls detail"):find("full_quota", 1, true)
+    end)
     assert(ok, err)
   end)
 end)

@@ -71,30 +71,32 @@ describe("siphon copy to RBD", function()
   end)
 
   it("copies many at once in one process", function()
-    local source = volume { size = 16, data = { { 0, 2 }, { 8, 2 } } }
+    -- A volume each: librbd 16.2 may abort when many open and close one image at once (AsyncOpTracker, in its closing).
+    local sources = {}
+    for i = 1, 6 do sources[i] = volume { size = 16, data = { { 0, 2 }, { 8, 2 } } } end
     local script = os.tmpname()
     local file = assert(io.open(script, "w"))
     file:write [[
-      local source, prefix = ...
+      local prefix, sources = ..., { select(2, ...) }
       local tasks = {}
       for i = 1, 6 do
         tasks[i] = siphon.task.spawn(function()
-          return assert(siphon.copy { source = source, target = prefix .. i, route = i % 2 == 0 and "copy" or "clone_flatten" })
+          return assert(siphon.copy { source = sources[i], target = prefix .. i, route = i % 2 == 0 and "copy" or "clone_flatten" })
         end)
       end
       for i = 1, 6 do print(tasks[i]:join().target) end]]
     file:close()
     local prefix = "images/" .. bed.name "many"
     for i = 1, 6 do made:expect(prefix .. i) end
-    local result = command.run { "run", script, source, prefix }
+    local result = command.run { "run", script, prefix, table.unpack(sources) }
     os.remove(script)
     assert.equal("", result.err)
     assert.equal(0, result.code)
     for i = 1, 6 do
       assert.matches(prefix:gsub("%-", "%%-") .. i .. "\n", result.out)
-      assert.equal(bed.md5(source), bed.md5(prefix .. i))
+      assert.equal(bed.md5(sources[i]), bed.md5(prefix .. i))
+      assert.same({}, bed.rbd("snap ls " .. sources[i]))
     end
-    assert.same({}, bed.rbd("snap ls " .. source))
   end)
 
   it("copies a volume in use as of the moment it began", function()

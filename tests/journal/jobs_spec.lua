@@ -64,9 +64,10 @@ describe("a job's record", function()
   end
 
   -- A copy that is alive, in the middle of a step, until it is told otherwise.
-  local function alive(target, env, ...)
-    local process = start({ "copy", spec, target, "--freeze-command", "sleep 120", "--thaw-command", "true", ... }, env)
+  local function alive(target, env)
+    local process = start({ "copy", spec, target, "--freeze-command", "sleep 120", "--thaw-command", "true", "--json" }, env)
     has_state(target, "running")
+    process:wait_for "source%.freeze"
     return process
   end
 
@@ -90,7 +91,7 @@ describe("a job's record", function()
 
   it("is cancelled from elsewhere in the midst of a step, and undone", function()
     local target = "images/" .. name
-    local process = alive(target, nil, "--json")
+    local process = alive(target)
     local id = job_of(target).id
     local told = command.run { "cancel", id }
     local since = core.system.time()
@@ -140,7 +141,7 @@ describe("a job's record", function()
 
   it("is respected while its holder lives", function()
     local target = "images/" .. name
-    local process = alive(target, { SIPHON_LEASE = "3" })
+    local process = alive(target, { SIPHON_LEASE = "9" })
     local id = job_of(target).id
     for _, what in ipairs { "resume", "undo" } do
       local refused = command.run { what, id }
@@ -195,9 +196,7 @@ describe("a job's record", function()
     local target = "images/" .. bed.name "killed-twice"
 
     local function cut_off_undoing()
-      local process = alive(target, { SIPHON_FAULT = "kill source.freeze.undo/rados.omap_set", SIPHON_LEASE = "1" },
-        "--json")
-      process:wait_for "source%.freeze" -- before that there is nothing to undo
+      local process = alive(target, { SIPHON_FAULT = "kill source.freeze.undo/rados.omap_set", SIPHON_LEASE = "1" })
       process:signal "TERM"
       assert.equal(137, process:wait(60).code)
       return has_state(target, "abandoned")

@@ -2,6 +2,7 @@
 
 local bed = require "support.keystone_bed"
 local command = require "support.command"
+local eventually = require "support.eventually"
 
 -- A policy that fails once the copy is sealed, or, with `register`, once it is registered.
 local function with_broken_policy(register, fn)
@@ -187,8 +188,8 @@ describe("the Glance record of a copy", function()
     assert(client:import(image.id, { method = "glance-direct", stores = { "fs" } }))
     assert(client:wait_import(image.id, { "fs" }, { timeout = 60 }))
     assert.equal(data, client:download(image.id))
-    local tasks = assert(client:tasks(image.id))
-    assert.equal("success", tasks[1].status)
+    -- It says so after the image is active.
+    eventually("the task's success", function() return assert(client:tasks(image.id))[1].status == "success" end)
     local again, err = client:stage(image.id, data)
     assert.is_nil(again)
     assert.equal("glance.conflict", err.code)

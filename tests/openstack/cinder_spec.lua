@@ -194,14 +194,21 @@ describe("Cinder with siphon's driver", function()
     assert.matches("siphon: chosen: route ", log())
   end)
 
+  local SLOW <const> = 40 -- MiB, of which the policy lets one a second be copied
+
+  local function slow_policy()
+    local path = os.tmpname()
+    local file <close> = assert(io.open(path, "w"))
+    assert(file:write [[return { routes = siphon.policy "default".routes, osd_copy = { max_rate = 1 << 20 } }]])
+    return path
+  end
+
   describe("whose user's token expires in mid-job", function()
-    local LIFE <const>, DATA <const> = 20, 40 -- seconds; MiB, of which the policy lets one a second be copied
+    local LIFE <const> = 20 -- seconds
     local policy
 
     setup(function()
-      policy = os.tmpname()
-      local file <close> = assert(io.open(policy, "w"))
-      file:write [[return { routes = siphon.policy "default".routes, osd_copy = { max_rate = 1 << 20 } }]]
+      policy = slow_policy()
       bed.set_keystone("token.expiration=" .. LIFE)
       bed.client("demo").auth:invalidate() -- the next one is of that kind
     end)
@@ -219,7 +226,7 @@ describe("Cinder with siphon's driver", function()
         "service_user.password=" .. bed.env.TESTBED_SERVICE_PASSWORD,
         "service_user.project_name=" .. bed.env.TESTBED_SERVICE_PROJECT_NAME, "service_user.user_domain_id=default",
         "service_user.project_domain_id=default")
-      local id = volume(nil, DATA)
+      local id = volume(nil, SLOW)
       bed.client("demo").auth:invalidate()
       local image = uploaded(id)
       assert.equal("active", assert(glance:show(image)).status)
@@ -230,7 +237,7 @@ describe("Cinder with siphon's driver", function()
 
     it("ends otherwise, as any upload by Cinder, and says so", function()
       use_driver("ceph.siphon_policy=" .. policy)
-      local id = volume(nil, DATA)
+      local id = volume(nil, SLOW)
       bed.client("demo").auth:invalidate()
       local image = upload(id)
       cinder.settled(id, "available")
@@ -246,7 +253,13 @@ describe("Cinder with siphon's driver", function()
   end)
 
   it("is cancelled by deleting the image", function()
-    local id = volume(nil, 320)
+    local policy = slow_policy()
+    use_driver("ceph.siphon_policy=" .. policy)
+    finally(function()
+      use_driver()
+      os.remove(policy)
+    end)
+    local id = volume(nil, SLOW)
     local image = cinder.upload(id)
     cinder.wait("the copy to begin", function() return bed.rbd "ls images":find(image, 1, true) end)
     assert(glance:delete(image))

@@ -73,7 +73,7 @@ describe("a copy by the OSDs, while", function()
       assert(image:snapshot_create "it")
       assert(image:snapshot_protect "it")
     end
-    local cluster <close> = assert(core.rados.connect { id = here.id, keyring = here.keyring, op_timeout = 1 })
+    local cluster <close> = assert(core.rados.connect { id = here.id, keyring = here.keyring, op_timeout = 4 })
     local from <close> = assert(cluster:pool(here.main))
     local to <close> = assert(cluster:pool(here.other))
     local source <close> = assert(rbd.open(from, name, { snapshot = "it" }))
@@ -81,11 +81,11 @@ describe("a copy by the OSDs, while", function()
     local pid = ceph.run("cat " .. os.getenv "TESTBED_DIR" .. "/run/osd.1.pid")
     local hung
     local result = assert(source:osd_copy(to, copy, { max_rate = 256 << 10, verify = "none", max_in_flight = 8,
-      progress = function()
-        if hung then return end
+      progress = function(done)
+        if hung or done == 0 then return end
         hung = task.spawn(function()
           ceph.run("kill -STOP " .. pid)
-          task.sleep(2.5)
+          task.sleep(6)
           ceph.run("kill -CONT " .. pid)
         end)
       end }))

@@ -112,6 +112,7 @@ describe("a watch", function()
         answered = true
         break
       end
+      core.task.sleep(0.5)
     end
     assert.is_true(answered)
     assert.is_true(watch:wait(5))

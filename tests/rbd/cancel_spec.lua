@@ -5,11 +5,13 @@ local rbd, task = core.rbd, core.task
 local MIB = 1 << 20
 
 describe("a cancelled task", function()
-  local scratch, pool
+  local scratch, pool, slowly
 
   setup(function()
     scratch = ceph.scratch()
     pool = scratch:pool "volumes"
+    -- An object at a time: most are still to come when it learns that it is cancelled.
+    slowly = assert(scratch:connect({ options = { rbd_concurrent_management_ops = "1" } }):pool "volumes")
   end)
   teardown(function() scratch:clean() end)
   after_each(function() scratch:clean_images() end)
@@ -42,7 +44,7 @@ describe("a cancelled task", function()
 
   it("stops a removal, which can be repeated", function()
     local name = scratch:image(pool, { size = 1 << 34 }) -- 4096 objects to look for
-    cancelled(function(cancel) return rbd.remove(pool, name, { progress = cancel }) end)
+    cancelled(function(cancel) return rbd.remove(slowly, name, { progress = cancel }) end)
     -- librbd removes by way of the trash, and there it is now; librbd does not list what is being removed.
     ceph.fails("ENOENT", rbd.open(pool, name))
     assert.is_true(rbd.remove(pool, name))
@@ -63,16 +65,18 @@ describe("a cancelled task", function()
 
   it("stops what looks at every object", function()
     local function image_with(...)
-      return assert(rbd.open(pool, scratch:image(pool, { size = 1 << 34, features = { "layering", ... } }),
-        { read_only = false }))
+      local name = scratch:image(pool, { size = 1 << 34, features = { "layering", ... } })
+      return assert(rbd.open(slowly, name, { read_only = false })), name
     end
     local mapped <close> = image_with("exclusive-lock", "object-map")
     cancelled(function(cancel) return mapped:rebuild_object_map { progress = cancel } end)
     -- With a map librbd would know in no time that there is nothing to remove.
-    local unmapped <close> = image_with()
+    local unmapped <close>, name = image_with()
     cancelled(function(cancel) return unmapped:resize(MIB, { allow_shrink = true, progress = cancel }) end)
     assert.equal(1 << 34, unmapped:size())
-    assert(unmapped:resize(MIB, { allow_shrink = true }))
+    unmapped:close()
+    local image <close> = assert(rbd.open(pool, name, { read_only = false }))
+    assert(image:resize(MIB, { allow_shrink = true }))
   end)
 
   it("waits for a copy that librbd does not stop", function()

@@ -3,7 +3,6 @@ local json = require "siphon.json"
 
 local bed = require "support.bed"
 local command = require "support.command"
-local core = require "siphon.core"
 local eventually = require "support.eventually"
 local fences = require "support.fences"
 
@@ -150,7 +149,7 @@ describe("siphon report", function()
       { SIPHON_FAULT = "kill target.copy/rbd.copy_data/half", SIPHON_LEASE = "1" })
     assert.equal(137, killed.code)
     local id = job_of(target).id
-    core.task.sleep(1.5)
+    eventually("the end of the lease", function() return job_of(target).state == "abandoned" end)
     local page = report(id)
     assert.matches("abandoned</span>", page, 1, true)
     assert.matches(("<code>siphon resume %s</code>"):format(id), page, 1, true)

@@ -170,7 +170,7 @@ describe("a volume", function()
     end)
 
     it("is thawed when the time runs out", function()
-      local result, err = copy.copy(options(volume(), { timeout = 10, freeze_command = "echo freeze >> " .. log
+      local result, err = copy.copy(options(volume(), { timeout = 30, freeze_command = "echo freeze >> " .. log
         .. "; sleep 300" }))
       assert.is_nil(result)
       assert.equal("timeout", err.code)

@@ -6,6 +6,7 @@ local copies = require "support.copies"
 local core = require "siphon.core"
 local fences = require "support.fences"
 local servers = require "support.servers"
+local watches = require "support.watches"
 
 local POOL = "images"
 
@@ -19,6 +20,7 @@ describe("the route", function()
   end)
 
   teardown(function()
+    for _, id in ipairs(made.images) do watches.drop_dead(bed.pool(POOL), id) end -- of managers killed here
     made:clean()
     bed.let_glance_read()
     fences.lift(barred) -- of the managers and the Glances that are killed here
@@ -137,9 +139,11 @@ describe("the route", function()
 
     it("interrupted while ceph-mgr flattens, is undone, the task too", function()
       local spec = volume { size = 512, data = { { 0, 384 } } }
-      local process = command.start { "copy", spec, "glance:undone", "--json", "--pool", POOL, "--route", "instant" }
-      process:wait_for '"step":"target.flatten"'
+      local process = command.start({ "copy", spec, "glance:undone", "--json", "--pool", POOL, "--route", "instant" },
+        { env = { SIPHON_FAULT = "stop target.flatten/rados.mgr_command" } })
+      process:wait_until_stopped()
       process:signal "INT"
+      process:signal "CONT"
       local result = process:wait(200)
       assert.equal(130, result.code)
       assert.same({}, bed.glance_images "undone")
@@ -253,6 +257,7 @@ describe("the route", function()
 
     it("interrupted, stops qemu-img and removes its file", function()
       local spec = volume { size = 512, data = { { 0, 256 } } }
+      command.shell(("rbd image-meta set %s conf_rbd_qos_bps_limit 16777216"):format(spec)) -- for qemu-img
       local scratch = command.shell "mktemp -d":match "%S+"
       local process = command.start { "copy", spec, "glance:stopped", "--disk-format", "qcow2", "--compress", "--scratch",
         scratch, "--json" }
@@ -281,9 +286,11 @@ describe("the route", function()
 
     it("upload says so, and leaves nothing once Glance is back", function()
       local spec = volume { size = 768, data = { { 0, 16 } } }
-      local process = command.start { "copy", spec, "glance:dying", "--json", "--pool", POOL, "--route", "upload" }
-      process:wait_for '"event":"progress"'
+      local process = command.start({ "copy", spec, "glance:dying", "--json", "--pool", POOL, "--route", "upload" },
+        { env = { SIPHON_FAULT = "stop glance.upload/glance.call/half" } })
+      process:wait_until_stopped()
       glance "stop"
+      process:signal "CONT"
       glance "start"
       local result = process:wait(200)
       assert_nothing_left(result, spec, "dying")
@@ -291,9 +298,9 @@ describe("the route", function()
 
     it("copy says so, and leaves nothing once Glance is back", function()
       local spec = volume()
-      local process = command.start { "copy", spec, "glance:dying-too", "--json", "--pool", POOL, "--route", "copy" }
-      process:wait_for '"step":"source.snapshot"'
-      process:signal "STOP"
+      local process = command.start({ "copy", spec, "glance:dying-too", "--json", "--pool", POOL, "--route", "copy" },
+        { env = { SIPHON_FAULT = "stop source.snapshot/rbd.snap_create" } })
+      process:wait_until_stopped()
       glance "stop"
       process:signal "CONT"
       process:wait_for '"state":"undone"'

@@ -135,12 +135,16 @@ describe("stock Lua with siphon", function()
   end)
 
   it("is there twice in a process, in two states and two threads", function()
+    -- A volume each: librbd 16.2 may abort when many open and close one image at once (AsyncOpTracker, in its closing).
+    local other = bed.volume { size = 32, data = { { 0, 12 }, { 16, 4 } } }
+    finally(function() bed.remove(other) end)
     local script = os.tmpname()
     local file <close> = assert(io.open(script, "w"))
     file:write(([[
       local siphon = require "siphon"
-      assert(siphon.copy { source = %q, target = arg[1], route = "copy" })
-    ]]):format(spec))
+      local source = arg[1]:find "1$" and %q or %q
+      assert(siphon.copy { source = source, target = arg[1], route = "copy" })
+    ]]):format(spec, other))
     file:flush()
     command.shell(("%s%s/test/two-states %s images/%s-1 images/%s-2"):format(environment(), BUILD, script, name, name))
     os.remove(script)

@@ -122,7 +122,7 @@ function bed.holdings()
     local pool <close> = assert(bed.admin_connection:pool(entry.name))
     for _, object in ipairs(assert(pool:objects())) do
       -- RADOS also lists objects of which only clones are left until the OSDs have trimmed them.
-      if not KEPT[object] and pool:stat(object) then lines[#lines + 1] = ("%s %s"):format(entry.name, object) end
+      if not KEPT[object] and pool:object_stat(object) then lines[#lines + 1] = ("%s %s"):format(entry.name, object) end
     end
   end
   local images = assert(core.http.request { url = bed.url .. "/v2/images?limit=1000" })

@@ -5,6 +5,7 @@ so much of the page also as NAME.webp.
 Prints one JSON object a line for each: what can be wrong with the page there, and its text; a picture of it is in
 DIRECTORY/NAME.png, and of one that is printed also DIRECTORY/NAME.pdf. Speaks the DevTools protocol through a pipe."""
 import base64
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 
 PATIENCE = 120  # seconds for the whole: the machine may be busy
@@ -137,7 +139,8 @@ class Browser:
         self.process = subprocess.Popen(
             [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe",
              "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND", "--user-data-dir=" + profile],
-            preexec_fn=descriptors, close_fds=False, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            preexec_fn=descriptors, close_fds=False, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            start_new_session=True)
         os.close(theirs)
         os.close(yours)
         self.out, self.into = os.fdopen(mine, "rb"), os.fdopen(ours, "wb", buffering=0)
@@ -217,17 +220,31 @@ class Browser:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        # Its children may still write into the profile.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def give_up(*_):
     sys.exit("browser.py: the browser took too long")
 
 
+@contextlib.contextmanager
+def profile_directory():
+    path = tempfile.mkdtemp()
+    try:
+        yield path
+    finally:
+        while os.path.exists(path):  # a process that was killed may still end what it wrote
+            shutil.rmtree(path, ignore_errors=True)
+            time.sleep(0.1)
+
+
 def main():
     signal.signal(signal.SIGALRM, give_up)
     signal.alarm(PATIENCE)
     path, directory = os.path.abspath(sys.argv[1]), sys.argv[2]
-    with tempfile.TemporaryDirectory() as profile:
+    with profile_directory() as profile:
         browser = Browser(profile)
         try:
             browser.open()

@@ -88,9 +88,10 @@ end
 --- Waits until stdout matches the pattern; returns what it holds by then.
 function Process:wait_for(pattern, seconds)
   for _ = 1, (seconds or 180) * 50 do
+    local has_ended = read_file(self.status) ~= ""
     local text = read_file(self.out)
     if text:find(pattern) then return text end
-    if read_file(self.status) ~= "" then break end
+    if has_ended then break end
     os.execute "sleep 0.02"
   end
   error(("'%s' did not come; stdout: %s, stderr: %s"):format(pattern, read_file(self.out), read_file(self.err)), 2)

@@ -121,7 +121,7 @@ local function plain(line)
   line = line:gsub("%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%-%x%x%x%x%x%x", "JOB")
   line = line:gsub("%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d", "TIME")
   line = line:gsub("[%w%-]+ %(pid %d+, user %w+%)", "HOLDER")
-  line = line:gsub("%d+%.%d s", "SECONDS"):gsub("%d+ s ago", "SECONDS ago")
+  line = line:gsub("%d+ min %d+ s%f[%W]", "SECONDS"):gsub("%d+%.?%d* s%f[%W]", "SECONDS")
   line = line:gsub("127%.0%.0%.1:[%d:/]+", "ADDRESS")
   return (line:gsub("%s+", " "):gsub(" $", ""))
 end

@@ -41,6 +41,8 @@ class Terminal:
         self.resize(40, 100)
 
     def resize(self, rows, columns):
+        while select.select([self.fd], [], [], 0)[0] and self.read(0):
+            pass
         self.show()
         self.screen.columns = columns
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

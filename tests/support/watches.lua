@@ -27,4 +27,13 @@ function watches.drop_dead(pool, name)
   return true
 end
 
+--- Removes an image, if there is one, also one that such a watch still holds.
+function watches.remove(pool, name)
+  for _ = 1, 20 do
+    local ok, err = core.rbd.remove(pool, name)
+    if ok or err.code ~= "EBUSY" or not watches.drop_dead(pool, name) then return end
+    core.task.sleep(0.5)
+  end
+end
+
 return watches

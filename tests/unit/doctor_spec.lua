@@ -92,7 +92,7 @@ describe("siphon doctor about OpenStack", function()
   it("warns of a clock that is minutes off", function()
     local found = findings_of { behind = 300 }
     assert.equal("warn", found.clock.state)
-    assert.matches("30[01] s ahead of Glance's", found.clock.text)
+    assert.matches("30%d s ahead of Glance's", found.clock.text)
     assert.matches("behind", findings_of({ behind = -300 }).clock.text)
   end)
 

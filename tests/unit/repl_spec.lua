@@ -61,7 +61,8 @@ describe("siphon repl through a pipe", function()
   end)
 
   it("waits for what runs in the background, and tells how it ended", function()
-    local code, out = repl "_ = spawn(function() sleep(0.1) return 'late' end)\n'early'\n"
+    local code, out = repl("late = false\n_ = spawn(function() repeat sleep(0.01) until late return 'late' end)\n"
+      .. "'early'\nlate = true\n")
     assert.equal(0, code)
     assert.matches('^"early"\n%[1%] done: "late" %(.*%)\n$', out)
   end)

@@ -5,7 +5,7 @@ local core = require "siphon.core"
 
 local names = {}
 
-local PATIENCE = tonumber(os.getenv "SIPHON_PATIENCE") or 1.5 -- seconds that a Tab may take
+local PATIENCE = tonumber(os.getenv "SIPHON_PATIENCE") or 1.5 -- seconds that a Tab may take (docs/completion)
 local FRESH = 15 -- seconds that an answer serves
 local MOST = 500
 

@@ -90,7 +90,12 @@ bed_make() {
 bed_empty() {
   rm -f -- "$BED/complete"
   stop_all KILL
-  find "$BED" -mindepth 1 ! -path "$BED/$MARKER" -delete
+  local tries=0
+  until find "$BED" -mindepth 1 ! -path "$BED/$MARKER" -delete; do
+    # Threads of a process that was killed may still end what they do, and make a file.
+    ((++tries < 20)) || return 1
+    sleep 0.1
+  done
   rm -f -- "$BED/$MARKER"
 }
 

@@ -117,7 +117,8 @@ wait_for() {
   shift
   until "$@"; do
     for name in "${names[@]}"; do
-      running "$name" || broken "$name died$(last_words "$name") (see $BED/log)"
+      # Amid its exec a process has no command line.
+      running "$name" || { sleep 0.2 && running "$name"; } || broken "$name died$(last_words "$name") (see $BED/log)"
     done
     ((SECONDS < deadline)) || broken "${names[*]}: not ready in time$(last_words "${names[-1]}") (see $BED/log)"
     sleep 0.1
