@@ -6,6 +6,7 @@ local copy = require "siphon.copy"
 local core = require "siphon.core"
 local jobs = require "siphon.jobs"
 local servers = require "support.servers"
+local snapshot = require "siphon.snapshot"
 
 describe("a volume", function()
   local before
@@ -68,6 +69,25 @@ describe("a volume", function()
     assert.same({}, bed.rbd("snap ls " .. spec))
     owner:signal "TERM"
     owner:wait(20)
+  end)
+
+  it("that its owner lets go of, just when it would be asked whether it lives, is copied", function()
+    local spec, name = volume()
+    local owner, secure, asked = owner_of(name), snapshot.secure, 0
+    finally(function() snapshot.secure = secure end) -- luacheck: ignore
+    snapshot.secure = function(job) -- luacheck: ignore
+      local answers = job.source.answers
+      function job.source:answers(...)
+        asked = asked + 1
+        owner:signal "TERM"
+        owner:wait(20)
+        return answers(self, ...)
+      end
+      return secure(job)
+    end
+    assert(copy.copy { source = spec, target = target() })
+    assert.equal(1, asked)
+    assert.same({}, bed.rbd("snap ls " .. spec))
   end)
 
   it("in use is known by its watchers and its lock's owner", function()
@@ -159,7 +179,6 @@ describe("a volume", function()
     end)
 
     it("is thawed when the snapshot fails", function()
-      local snapshot = require "siphon.snapshot"
       local secure = snapshot.secure
       snapshot.secure = function() error(core.error { code = "EIO", message = "no snapshot" }, 0) end -- luacheck: ignore
       local result, err = copy.copy(options((volume())))
