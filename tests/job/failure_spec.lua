@@ -305,6 +305,18 @@ describe("a copy that fails", function()
       end
     end)
 
+    it("while its record is made, leaves no job that nobody has", function()
+      for _, point in ipairs { "rados.lock", "rados.omap_set", "rados.omap_set#2", "rados.omap_set#3" } do
+        local process = stopped("job.create/" .. point, "images/interrupted", "--quiet")
+        process:signal "INT"
+        process:signal "CONT"
+        local result = process:wait()
+        assert.equal(130, result.code, point .. ": " .. result.err)
+        assert.equal("", command.run({ "jobs" }).out, point)
+        bed.assert_unchanged(with_volume, bed.holdings, point)
+      end
+    end)
+
     it("by the end of its time, is undone and exits with 75", function()
       local result = command.run { "copy", spec, "glance:late", "--pool", "images", "--timeout", "3", "--route", "osd_copy",
         "--max-rate", "1M" }
