@@ -174,7 +174,8 @@ function Trial:clean()
       image:snapshot_remove(snapshot.name)
     end
     if image then image:close() end
-    watches.remove(pool, name)
+    watches.settle(pool, name)
+    core.rbd.remove(pool, name)
   end
   remove("images", self.way.target == "glance" and self.id or self.volume)
   remove("volumes", self.volume)

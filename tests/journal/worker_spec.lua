@@ -265,12 +265,14 @@ describe("siphon worker", function()
         assert.equal("active", images[1].status)
         assert.equal(job.image_id, images[1].id)
         assert.equal(expected, bed.md5("images/" .. images[1].id))
+        watches.settle(bed.pool "images", images[1].id)
         bed.delete_glance_image(images[1].id)
       else
         assert.equal(expected, bed.md5(target(i)))
+        watches.settle(bed.pool "images", target(i):match "/(.*)")
         bed.remove(target(i))
       end
-      watches.drop_dead(bed.pool "volumes", volumes[i]:match "/(.*)")
+      watches.settle(bed.pool "volumes", volumes[i]:match "/(.*)")
       bed.remove(volumes[i])
     end
     assert.is_true(taken_over > 0, "no job was cut off: the spec proves nothing")

@@ -20,7 +20,7 @@ describe("the route", function()
   end)
 
   teardown(function()
-    for _, id in ipairs(made.images) do watches.drop_dead(bed.pool(POOL), id) end -- of managers killed here
+    for _, id in ipairs(made.images) do watches.settle(bed.pool(POOL), id) end -- managers are killed here
     made:clean()
     bed.let_glance_read()
     fences.lift(barred) -- of the managers and the Glances that are killed here

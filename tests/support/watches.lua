@@ -4,6 +4,7 @@
 local core = require "siphon.core"
 
 local ceph = require "support.ceph"
+local eventually = require "support.eventually"
 local fences = require "support.fences"
 
 local watches = {}
@@ -27,13 +28,17 @@ function watches.drop_dead(pool, name)
   return true
 end
 
---- Removes an image, if there is one, also one that such a watch still holds.
-function watches.remove(pool, name)
-  for _ = 1, 20 do
-    local ok, err = core.rbd.remove(pool, name)
-    if ok or err.code ~= "EBUSY" or not watches.drop_dead(pool, name) then return end
-    core.task.sleep(0.5)
-  end
+local function is_watched(pool, name)
+  local image <close> = core.rbd.open(pool, name)
+  return image ~= nil and #assert(image:watchers()) > 0
+end
+
+--- Waits until nobody watches the image, which can be removed then: the OSDs forget a client that is dead, and not barred,
+-- after 30 seconds.
+function watches.settle(pool, name)
+  eventually("the end of the watches of " .. name, function()
+    return not is_watched(pool, name) or watches.drop_dead(pool, name) and not is_watched(pool, name)
+  end)
 end
 
 return watches
