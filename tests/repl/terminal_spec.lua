@@ -13,8 +13,8 @@ describe("siphon repl", function()
   before_each(function() home = command.shell("mktemp -d"):gsub("%s+$", "") end)
   after_each(function() command.shell("rm -r " .. home) end)
 
-  -- Steps between the first prompt and Ctrl-D. "drop" is Ctrl-C at the prompt: who typed on before it took effect would
-  -- lose the first letters.
+  -- Steps between the first prompt and Ctrl-D. "drop" is Ctrl-C at the prompt, which what is dropped must have been typed
+  -- at: before it, Ctrl-C would be for the line that ends. Who typed on before it took effect would lose the first letters.
   local function session(steps, options)
     local env = { XDG_STATE_HOME = home .. "/state", XDG_CONFIG_HOME = home .. "/config", NO_COLOR = "1",
       SIPHON_PATIENCE = "60" }
@@ -180,8 +180,8 @@ describe("siphon repl", function()
 
   it("completes commands, variables, fields, methods and options", function()
     session {
-      { "type", ":jo" .. TAB .. ENTER }, { "expect", "nothing runs in the background" },
-      { "type", "siphon.rbd.nam" .. TAB .. " ~= nil" .. ENTER }, { "expect", "namespaces ~= nil\ntrue" },
+      { "type", ":jo" .. TAB .. ENTER }, { "expect", "nothing runs in the background" }, { "expect", "siphon> " },
+      { "type", "siphon.rbd.nam" .. TAB .. " ~= nil" .. ENTER }, { "expect", "namespaces ~= nil\ntrue\nsiphon> " },
       { "type", "cluster:ping" .. TAB }, { "expect", "cluster:ping" }, { "drop" },
       { "type", "cluster:po" .. TAB .. TAB .. TAB }, { "expect", "pool   pools" }, { "drop" },
       { "type", "siphon.rbd.create(p, 'x', { stripe_c" .. TAB }, { "expect", "stripe_count = " }, { "drop" },
