@@ -158,6 +158,7 @@ SANITIZED := BUILD=build/asan OPT=-O1 SANITIZE='-fsanitize=address,undefined -fn
 deps: ## install what building and testing needs (root; Debian 12)
 	tests/deps
 
+check: export SIPHON_AGAIN := 1
 check: deps ## everything: build, lint, all specs on a real Ceph and Glance, again sanitized, and on a real Cinder
 	$(MAKE) lint
 	$(MAKE) specs
