@@ -10,9 +10,18 @@ local snapshot = require "siphon.snapshot"
 
 describe("a volume", function()
   local before
-  local volumes = {}
+  local volumes, owners = {}, {}
 
   setup(function() before = bed.inventory() end)
+  after_each(function()
+    for _, owner in ipairs(owners) do
+      if not owner.ended then
+        owner:signal "TERM"
+        owner:wait(20)
+      end
+    end
+    owners = {}
+  end)
   teardown(function()
     for _, spec in ipairs(volumes) do bed.remove(spec) end
     bed.assert_unchanged(before)
@@ -50,6 +59,7 @@ describe("a volume", function()
       siphon.task.sleep(600)]]
     file:close()
     local process = command.start { "run", script, name }
+    owners[#owners + 1] = process
     process:wait_for "open"
     os.remove(script)
     return process
@@ -67,8 +77,6 @@ describe("a volume", function()
     result = command.run { "copy", spec, target() }
     assert.equal(0, result.code, result.err)
     assert.same({}, bed.rbd("snap ls " .. spec))
-    owner:signal "TERM"
-    owner:wait(20)
   end)
 
   it("that its owner lets go of, just when it would be asked whether it lives, is copied", function()
