@@ -125,7 +125,7 @@ end
 function Trial:follow(what, job)
   local words = { command.program, what, job, "--quiet" }
   local result = run(words)
-  if result.code == 0 or not result.errors:find "left behind: image" then return result end
+  if result.code == 0 or not result.errors:find "left behind:" then return result end
   for _, name in ipairs(self:names(job)) do
     if watches.drop_dead(bed.pool "images", name) then return run(words) end
   end
